@@ -1,0 +1,155 @@
+"""The final answer to each request: `<Request>Reply`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from samovar_protocol.values import (
+    Check,
+    HttpInfo,
+    InstanceInfo,
+    MemoryEstimate,
+    ModelInfo,
+    NetworkInfo,
+    Setting,
+    Stats,
+    TokenInfo,
+)
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all replies."""
+
+
+class HelloReply(Reply, frozen=True, kw_only=True):
+    """Who answers: protocol (major, minor), release, process."""
+
+    protocol: tuple[int, int]
+    version: str
+    pid: int
+
+
+class PingReply(Reply, frozen=True, kw_only=True):
+    """Nothing but the answer."""
+
+
+class StatusReply(Reply, frozen=True, kw_only=True):
+    """The agent's state. - sequence: number of the last event already contained in it."""
+
+    version: str
+    pid: int
+    started_at: float
+    home: str
+    memory_bytes: int
+    http: HttpInfo
+    network: NetworkInfo
+    models: int
+    instances: list[InstanceInfo]
+    sequence: int
+
+
+class DownReply(Reply, frozen=True, kw_only=True):
+    """The agent has begun to stop; its process ends within seconds."""
+
+    pid: int
+
+
+class DoctorReply(Reply, frozen=True, kw_only=True):
+    """Findings, the agent's part."""
+
+    checks: list[Check]
+
+
+class LsReply(Reply, frozen=True, kw_only=True):
+    """Models, sorted by key."""
+
+    models: list[ModelInfo]
+
+
+class PsReply(Reply, frozen=True, kw_only=True):
+    """Instances, oldest first."""
+
+    instances: list[InstanceInfo]
+
+
+class LoadReply(Reply, frozen=True, kw_only=True):
+    """The instance; None after `estimate_only`. - already_loaded: it was there before."""
+
+    estimate: MemoryEstimate
+    instance: InstanceInfo | None = None
+    already_loaded: bool = False
+
+
+class UnloadReply(Reply, frozen=True, kw_only=True):
+    """Identifiers that are gone from memory now."""
+
+    identifiers: list[str]
+
+
+class GetReply(Reply, frozen=True, kw_only=True):
+    """The model, ready. - already_present: nothing was downloaded."""
+
+    model: ModelInfo
+    already_present: bool = False
+
+
+class ImportReply(Reply, frozen=True, kw_only=True):
+    """The model under its new key."""
+
+    model: ModelInfo
+
+
+class RmReply(Reply, frozen=True, kw_only=True):
+    """What was removed and how much room that made; 0 for a link."""
+
+    key: str
+    freed_bytes: int
+
+
+class ChatReply(Reply, frozen=True, kw_only=True):
+    """The whole reply. - finish_reason: "stop" (its own end or a stop text) or "length" (a limit)."""
+
+    model: str
+    text: str
+    finish_reason: Literal["stop", "length"]
+    stats: Stats
+
+
+class CancelReply(Reply, frozen=True, kw_only=True):
+    """- found: false where the request had ended already."""
+
+    found: bool
+
+
+class ConfigLsReply(Reply, frozen=True, kw_only=True):
+    """All settings, sorted by key."""
+
+    settings: list[Setting]
+
+
+class ConfigReply(Reply, frozen=True, kw_only=True):
+    """The setting as it is now. - restart_needed: it takes effect at the agent's next start."""
+
+    setting: Setting
+    restart_needed: bool = False
+
+
+class TokenCreateReply(Reply, frozen=True, kw_only=True):
+    """The token. - secret: shown this once, stored only as a hash."""
+
+    token: TokenInfo
+    secret: str
+
+
+class TokenLsReply(Reply, frozen=True, kw_only=True):
+    """All tokens, newest first, revoked ones too."""
+
+    tokens: list[TokenInfo]
+
+
+class TokenRevokeReply(Reply, frozen=True, kw_only=True):
+    """The token as it is now."""
+
+    token: TokenInfo

@@ -1,0 +1,197 @@
+"""What a client may ask. The type's tag is the command-line verb and the name of the agent's handler file.
+
+`Request[R]` is answered by one reply `R`; `StreamRequest[C, R]` by chunks `C` and then `R`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta
+
+from samovar_protocol import replies
+from samovar_protocol.values import Message, Name, Progress, Sampling, Scope, Text
+
+R = TypeVar("R")
+C = TypeVar("C")
+
+
+class Request(msgspec.Struct, Generic[R], frozen=True, kw_only=True, tag_field="type"):
+    """A question with one answer of type R."""
+
+
+class StreamRequest(Request[R], Generic[C, R], frozen=True, kw_only=True):
+    """A question answered by chunks of type C and a final answer of type R."""
+
+
+class Hello(Request[replies.HelloReply], tag="hello", frozen=True, kw_only=True):
+    """Who is there? The first message of a client. - client: its name and version, for the log."""
+
+    client: str = ""
+
+
+class Ping(Request[replies.PingReply], tag="ping", frozen=True, kw_only=True):
+    """Is somebody there? The cheapest round trip."""
+
+
+class Status(Request[replies.StatusReply], tag="status", frozen=True, kw_only=True):
+    """The whole state at a glance; what the tray draws."""
+
+
+class Down(Request[replies.DownReply], tag="down", frozen=True, kw_only=True):
+    """Stop the agent: streams end with `shutting_down`, workers are unloaded."""
+
+
+class Doctor(Request[replies.DoctorReply], tag="doctor", frozen=True, kw_only=True):
+    """Look for what is wrong or will be."""
+
+
+class Ls(Request[replies.LsReply], tag="ls", frozen=True, kw_only=True):
+    """Models on this machine."""
+
+
+class Ps(Request[replies.PsReply], tag="ps", frozen=True, kw_only=True):
+    """Models in memory."""
+
+
+class Load(StreamRequest[Progress, replies.LoadReply], tag="load", frozen=True, kw_only=True):
+    """Bring a model into memory; one that is there already is returned as it is.
+
+    - name: key, alias, `name@quant` or a unique part of the key.
+    - context: tokens; None for the settings' default, never more than the model was trained for.
+    - ttl_seconds: unload after so long without use; None never. - identifier: another name for this instance.
+    - force: load although the estimate says it does not fit. - estimate_only: say what it would take.
+    """
+
+    name: Name
+    context: Annotated[int, Meta(ge=1, le=100_000_000)] | None = None
+    ttl_seconds: Annotated[float, Meta(gt=0)] | None = None
+    identifier: Name | None = None
+    force: bool = False
+    estimate_only: bool = False
+
+
+class Unload(Request[replies.UnloadReply], tag="unload", frozen=True, kw_only=True):
+    """Take a model out of memory. - name: an instance; None with `all`."""
+
+    name: Name | None = None
+    all: bool = False
+
+
+class Get(StreamRequest[Progress, replies.GetReply], tag="get", frozen=True, kw_only=True):
+    """Download a model of the catalog. Two clients asking for one model share one transfer.
+
+    - name: catalog name, optionally `name@quant`. - source: one of its sources; None takes the first that works.
+    """
+
+    name: Name
+    source: Name | None = None
+
+
+class Import(StreamRequest[Progress, replies.ImportReply], tag="import", frozen=True, kw_only=True):
+    """Take a GGUF file into the library.
+
+    - path: absolute. - mode: "link" uses it where it lies. - name: `publisher/name`; None derives it from the file.
+    """
+
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    mode: Literal["link", "hardlink", "copy", "move"] = "link"
+    name: Name | None = None
+
+
+class Rm(Request[replies.RmReply], tag="rm", frozen=True, kw_only=True):
+    """Delete a model from the library; a linked file itself is left alone."""
+
+    name: Name
+
+
+class Chat(StreamRequest[Text | Progress, replies.ChatReply], tag="chat", frozen=True, kw_only=True):
+    """Continue a conversation; loads the model first where needed.
+
+    - model: as in `Load`, or an instance; None takes the one in memory, or the only one there is.
+    - messages: the whole conversation; at least one.
+    """
+
+    model: Name | None = None
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=20_000)]
+    sampling: Sampling = Sampling()
+
+
+class Cancel(Request[replies.CancelReply], tag="cancel", frozen=True, kw_only=True):
+    """Stop one of this client's own requests. - target: its id."""
+
+    target: str
+
+
+class ConfigLs(Request[replies.ConfigLsReply], tag="config_ls", frozen=True, kw_only=True):
+    """Every setting with its value, default and meaning."""
+
+
+class ConfigGet(Request[replies.ConfigReply], tag="config_get", frozen=True, kw_only=True):
+    """One setting. - key: dotted, e.g. `server.port`."""
+
+    key: Name
+
+
+class ConfigSet(Request[replies.ConfigReply], tag="config_set", frozen=True, kw_only=True):
+    """Change one setting and write the file. - value: None returns it to its default."""
+
+    key: Name
+    value: str | int | float | bool | list[str] | None
+
+
+class TokenCreate(Request[replies.TokenCreateReply], tag="token_create", frozen=True, kw_only=True):
+    """Make an API token. - name: for people. - scopes: what it allows; "admin" allows everything."""
+
+    name: Name
+    scopes: Annotated[list[Scope], Meta(min_length=1)]
+
+
+class TokenLs(Request[replies.TokenLsReply], tag="token_ls", frozen=True, kw_only=True):
+    """API tokens without their secrets."""
+
+
+class TokenRevoke(Request[replies.TokenRevokeReply], tag="token_revoke", frozen=True, kw_only=True):
+    """Make a token worthless, now and on open streams. - name: as created."""
+
+    name: Name
+
+
+AnyRequest = (
+    Hello
+    | Ping
+    | Status
+    | Down
+    | Doctor
+    | Ls
+    | Ps
+    | Load
+    | Unload
+    | Get
+    | Import
+    | Rm
+    | Chat
+    | Cancel
+    | ConfigLs
+    | ConfigGet
+    | ConfigSet
+    | TokenCreate
+    | TokenLs
+    | TokenRevoke
+)
+"""Every request; the agent's dispatch is one exhaustive match over it."""
+
+
+def reply_type(request: Request[R]) -> type[R]:
+    """The type that answers `request`, read from its class statement."""
+    return get_args(_base(type(request)))[-1]  # type: ignore[no-any-return]
+
+
+def chunk_type(request: StreamRequest[C, R]) -> type[C]:
+    """The type of the chunks before the answer."""
+    return get_args(_base(type(request)))[0]  # type: ignore[no-any-return]
+
+
+def _base(cls: type[Any]) -> Any:
+    return cls.__orig_bases__[0]

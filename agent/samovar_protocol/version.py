@@ -1,0 +1,13 @@
+"""The protocol's own version, independent of the program's release number.
+
+The major number changes when an old client or an old agent would misunderstand a message; such peers refuse each
+other with `unsupported_version`. The minor number changes when something was added that the other side may ignore.
+"""
+
+PROTOCOL_VERSION: tuple[int, int] = (1, 0)
+"""(major, minor) that this package speaks. The head of `HISTORY`."""
+
+HISTORY: tuple[tuple[tuple[int, int], str, str], ...] = (
+    ((1, 0), "2026-11-22", "First version: hello, models, instances, chat, settings, tokens, events."),
+)
+"""(version, date, what changed), newest first. PROTOCOL.md repeats it and a test ties the two together."""
