@@ -1,0 +1,276 @@
+"""Settings: `config.toml`, typed, with defaults that need no reading.
+
+    settings = SettingsFile(places.config_file)
+    settings.current.server.port
+    settings.set("server.port", 8080)
+
+A change is written atomically beside the old file and keeps the user's comments. A file that cannot be read stops
+the agent with a sentence that names the line; it is never overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.values import NetworkPolicy, Setting
+
+SettingValue = str | int | float | bool | list[str]
+ENVIRONMENT = {"SAMOVAR_NETWORK": "network.policy", "SAMOVAR_PORT": "server.port"}
+"""Environment variables that win over the file, for one run."""
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """The local HTTP server."""
+
+    port: Annotated[
+        int,
+        Meta(ge=0, le=65535, description="Port of the local server; 0 takes any free one. Takes effect at restart."),
+    ] = 7266
+    port_fallback: Annotated[
+        bool, Meta(description="Where the port is taken, use the next free one instead of going without HTTP.")
+    ] = False
+    hosts: Annotated[
+        list[str], Meta(description="Addresses to listen on. Any other than loopback needs an API token.")
+    ] = msgspec.field(default_factory=lambda: ["127.0.0.1", "::1"])
+    require_token: Annotated[bool, Meta(description="Ask for an API token on loopback too.")] = False
+    allowed_hosts: Annotated[
+        list[str], Meta(description="Names beside localhost that a request's Host header may have.")
+    ] = []
+    allowed_origins: Annotated[
+        list[str], Meta(description="Web origins that may use the server from a browser, e.g. http://localhost:3000.")
+    ] = []
+
+
+class NetworkSettings(msgspec.Struct, frozen=True):
+    """What may leave the machine."""
+
+    policy: Annotated[
+        NetworkPolicy,
+        Meta(description="online allows downloads and refreshes, ask only those asked for, offline none."),
+    ] = "online"
+
+
+class ModelSettings(msgspec.Struct, frozen=True):
+    """Loading and finding models."""
+
+    folders: Annotated[list[str], Meta(description="Further folders with GGUF files, read only.")] = []
+    context_length: Annotated[
+        int,
+        Meta(
+            ge=128,
+            le=100_000_000,
+            description="Tokens of context where a load names none; never above the model's own.",
+        ),
+    ] = 8192
+    ttl_minutes: Annotated[
+        float, Meta(ge=0, description="Unload a model that a request loaded after so long without use; 0 never.")
+    ] = 60.0
+
+
+class EngineSettings(msgspec.Struct, frozen=True):
+    """The engine workers."""
+
+    threads: Annotated[int, Meta(ge=0, le=1024, description="Threads of a worker; 0 takes the machine's cores.")] = 0
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """The agent's log."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least severe line to keep.")] = (
+        "info"
+    )
+    prompts: Annotated[bool, Meta(description="Also log what users type; off unless you are looking for a fault.")] = (
+        False
+    )
+
+
+class TraySettings(msgspec.Struct, frozen=True):
+    """The tray icon."""
+
+    enabled: Annotated[bool, Meta(description="Start the tray with the agent where a tray can exist.")] = True
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings; one section a part of the agent."""
+
+    server: ServerSettings = ServerSettings()
+    network: NetworkSettings = NetworkSettings()
+    models: ModelSettings = ModelSettings()
+    engine: EngineSettings = EngineSettings()
+    logs: LogSettings = LogSettings()
+    tray: TraySettings = TraySettings()
+
+
+RESTART_NEEDED = frozenset({"server.port", "server.port_fallback", "server.hosts", "tray.enabled"})
+"""Settings that take effect at the agent's next start."""
+
+
+class SettingsFile:
+    """The settings file and its contents.
+
+    - path: the TOML file; need not exist. - environ: for `ENVIRONMENT`; tests pass their own.
+    - current: the settings that hold now. - unknown: keys in the file that no setting has, for `doctor`.
+    Raises `setting_invalid` where the file is not TOML or a value does not fit.
+    """
+
+    def __init__(self, path: Path, environ: dict[str, str] | None = None) -> None:
+        self.path = path
+        self._environ = dict(os.environ) if environ is None else environ
+        self.current, self.unknown = self._read()
+
+    def ls(self) -> list[Setting]:
+        """Every setting, sorted by key."""
+        return sorted(self._settings(self.current), key=lambda setting: setting.key)
+
+    def get(self, key: str) -> Setting:
+        """One setting; raises `setting_unknown`, with the nearest names."""
+        for setting in self._settings(self.current):
+            if setting.key == key:
+                return setting
+        raise _unknown(key)
+
+    def set(self, key: str, value: SettingValue | None) -> Setting:
+        """Change one setting, in the file and here; None returns it to its default.
+
+        Text from a command line is read as the setting's type. Raises `setting_unknown`, `setting_invalid`,
+        or `disk_full`, after which the old settings are intact.
+        """
+        self.get(key)
+        section, name = key.split(".")
+        text = self._text()
+        document = tomllib.loads(text)
+        if value is None:
+            document.get(section, {}).pop(name, None)
+        else:
+            value = _typed(key, value)
+            document.setdefault(section, {})[name] = value
+        changed = _convert(self._with_environment(document), self.path)
+        self._write(text, section, name, value)
+        self.current = changed
+        return self.get(key)
+
+    def _read(self) -> tuple[Settings, list[str]]:
+        try:
+            document = tomllib.loads(self._text())
+        except tomllib.TOMLDecodeError as error:
+            raise SamovarError(
+                FailureCode.SETTING_INVALID, f"{self.path} is not valid TOML: {error}.", hint="Correct that line."
+            ) from error
+        known = {setting.key for setting in self._settings(Settings())}
+        unknown = [
+            f"{section}.{name}" if isinstance(values, dict) else section
+            for section, values in document.items()
+            for name in (values if isinstance(values, dict) else [section])
+            if f"{section}.{name}" not in known
+        ]
+        return _convert(self._with_environment(document), self.path), unknown
+
+    def _with_environment(self, document: dict[str, Any]) -> dict[str, Any]:
+        for variable, key in ENVIRONMENT.items():
+            if text := self._environ.get(variable):
+                section, name = key.split(".")
+                document.setdefault(section, {})[name] = _typed(key, text)
+        return document
+
+    def _text(self) -> str:
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def _write(self, text: str, section: str, name: str, value: SettingValue | None) -> None:
+        import tomlkit
+
+        document = tomlkit.parse(text)
+        if section not in document:
+            document[section] = tomlkit.table()
+        table: Any = document[section]
+        if value is None:
+            table.pop(name, None)
+        else:
+            table[name] = value
+        write_atomically(self.path, tomlkit.dumps(document).encode())
+
+    @staticmethod
+    def _settings(settings: Settings) -> Iterator[Setting]:
+        defaults = Settings()
+        for section in Settings.__struct_fields__:
+            values, default_values = getattr(settings, section), getattr(defaults, section)
+            hints = get_type_hints(type(values), include_extras=True)
+            for name in type(values).__struct_fields__:
+                meta = next(arg for arg in get_args(hints[name]) if isinstance(arg, Meta))
+                yield Setting(
+                    key=f"{section}.{name}",
+                    value=getattr(values, name),
+                    default=getattr(default_values, name),
+                    about=meta.description or "",
+                )
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` so that a crash or a full disk leaves either the old file or the new one.
+
+    Raises `disk_full`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise SamovarError(
+            FailureCode.DISK_FULL,
+            f"{path} could not be written: {error.strerror or error}.",
+            hint="Free some room or correct the folder's permissions; the old file is intact.",
+        ) from error
+
+
+def _typed(key: str, value: SettingValue) -> SettingValue:
+    """`value` as the type of the setting, so that `config set server.port 8080` needs no quoting rules."""
+    section, name = key.split(".")
+    hints = get_type_hints(type(getattr(Settings(), section)), include_extras=True)
+    kind = hints[name]
+    base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(base) is list and isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if base is bool and isinstance(value, str):
+        value = {"on": "true", "yes": "true", "off": "false", "no": "false"}.get(value.lower(), value)
+    try:
+        typed: SettingValue = msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SamovarError(
+            FailureCode.SETTING_INVALID, f"{key} cannot be {value!r}: {error}.", hint="See `samovar config ls`."
+        ) from error
+    return typed
+
+
+def _convert(document: dict[str, Any], path: Path) -> Settings:
+    try:
+        return msgspec.convert(document, Settings)
+    except msgspec.ValidationError as error:
+        raise SamovarError(
+            FailureCode.SETTING_INVALID,
+            f"{path} has a value that does not fit: {error}.",
+            hint="Correct it, or delete the line to return to the default.",
+        ) from error
+
+
+def _unknown(key: str) -> SamovarError:
+    import difflib
+
+    keys = [setting.key for setting in SettingsFile._settings(Settings())]
+    near = difflib.get_close_matches(key, keys, n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See `samovar config ls`."
+    return SamovarError(FailureCode.SETTING_UNKNOWN, f"There is no setting '{key}'.", hint=hint)

@@ -1,0 +1,1 @@
+"""Numbered changes of the schema. A migration that was released is never edited; a new one is appended."""

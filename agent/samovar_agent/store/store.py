@@ -1,0 +1,111 @@
+"""The store: one SQLite file behind one thread.
+
+    store = await Store.open(places.database_file)
+    await store.models.put(row)
+    await store.close()
+
+Nobody else opens the file while the agent runs; the event loop never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from samovar_agent.store import connection
+from samovar_agent.store.journal import Journal
+from samovar_agent.store.migrate import check_version, migrate
+from samovar_agent.store.models import Models
+from samovar_agent.store.tokens import Tokens
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+T = TypeVar("T")
+
+
+class Store:
+    """The open database; made by `Store.open`.
+
+    - path: the file. - journal_mode: "wal" unless the file system refuses it.
+    - models, journal, tokens: one object a table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal_mode = ""
+        self.models = Models(self)
+        self.journal = Journal(self)
+        self.tokens = Tokens(self)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._db: Database | None = None
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> Store:
+        """Open the file, or make it, and bring it to this program's version.
+
+        Raises `store_too_new`, `disk_full`, or `internal` where the file is damaged; it is left as it was.
+        """
+        store = cls(path)
+        try:
+            await store._call(store._connect)
+            await store.journal.mark_interrupted()
+            await store.tokens.read()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Finish what was begun and close the file; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            closing = asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+            self._thread.shutdown(wait=False)
+            await closing
+
+    async def run(self, function: Callable[[Database], T]) -> T:
+        """Call `function(db)` on the store's thread, as one transaction; it is on the disk when this returns.
+
+        Raises what `function` raises, after which nothing of it has happened, or `disk_full`.
+        """
+        return await self._call(lambda: self._transaction(function))
+
+    async def check(self) -> str | None:
+        """What is wrong with the file, or None; reads all of it."""
+        found = await self.run(lambda db: [str(row[0]) for row in db.execute("PRAGMA quick_check(3)")])
+        return None if found == ["ok"] else "; ".join(found)
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        except Exception as error:
+            failure = connection.failure(error, self.path)
+            if failure is None:
+                raise
+            raise failure from error
+
+    def _connect(self) -> None:
+        db = connection.connect(self.path)
+        try:
+            check_version(db, self.path)
+            self.journal_mode = connection.configure(db)
+            migrate(db, self.path)
+        except BaseException:
+            db.close()
+            raise
+        self._db = db
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _transaction(self, function: Callable[[Database], T]) -> T:
+        assert self._db is not None, "the store is closed"
+        with self._db.atomic():
+            return function(self._db)

@@ -1,0 +1,106 @@
+"""API tokens: shown once, stored hashed, revoked at once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from samovar_agent.store.store import Store
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.values import TokenInfo
+
+
+async def test_a_secret_opens_its_token_and_nothing_else_does(store: Store) -> None:
+    token, secret = await store.tokens.create("editor", ["chat", "embed"])
+    other, other_secret = await store.tokens.create("script", ["admin"])
+    assert re.fullmatch(r"sk-samovar-[A-Za-z0-9_-]{43}", secret)
+    assert store.tokens.check(secret) == token
+    assert store.tokens.check(other_secret) == other
+    for wrong in ("", secret[:-1], secret + "x", secret.upper(), "sk-samovar-", "é", "\udcff"):
+        assert store.tokens.check(wrong) is None
+
+
+async def test_the_secret_is_not_in_the_file(store: Store) -> None:
+    _, secret = await store.tokens.create("editor", ["chat"])
+    await store.run(lambda db: None)
+    for file in store.path.parent.iterdir():
+        assert secret.encode() not in file.read_bytes()
+        assert secret[-30:].encode() not in file.read_bytes()
+
+
+async def test_a_live_name_is_taken_a_revoked_one_is_free(store: Store) -> None:
+    await store.tokens.create("editor", ["chat"])
+    with pytest.raises(SamovarError) as caught:
+        await store.tokens.create("editor", ["admin"])
+    assert caught.value.code == FailureCode.BAD_REQUEST
+    assert (await store.tokens.ls())[0].scopes == ["chat"]
+    await store.tokens.revoke("editor")
+    await store.tokens.create("editor", ["embed"])
+    assert [(token.scopes, token.revoked_at is None) for token in await store.tokens.ls()] == [
+        (["embed"], True),
+        (["chat"], False),
+    ]
+
+
+async def test_of_two_at_once_one_gets_the_name(store: Store) -> None:
+    results = await asyncio.gather(*(store.tokens.create("editor", ["chat"]) for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(result, tuple) for result in results) == 1
+    assert sum(isinstance(result, SamovarError) for result in results) == 4
+    assert len(await store.tokens.ls()) == 1
+
+
+async def test_revocation_is_at_once_and_listeners_are_told(store: Store) -> None:
+    told: list[TokenInfo] = []
+    stop = store.tokens.on_revoke(told.append)
+    _, secret = await store.tokens.create("editor", ["chat"])
+    _, kept = await store.tokens.create("script", ["chat"])
+    revoked = await store.tokens.revoke("editor")
+    assert revoked.revoked_at is not None
+    assert told == [revoked]
+    assert store.tokens.check(secret) is None
+    assert store.tokens.check(kept) is not None
+    stop()
+    await store.tokens.revoke("script")
+    assert told == [revoked]
+
+
+async def test_an_unknown_or_revoked_name_is_not_found(store: Store) -> None:
+    await store.tokens.create("editor", ["chat"])
+    await store.tokens.revoke("editor")
+    for name in ("editor", "nobody"):
+        with pytest.raises(SamovarError) as caught:
+            await store.tokens.revoke(name)
+        assert caught.value.code == FailureCode.NOT_FOUND
+
+
+async def test_whoever_gives_up_while_revoking_still_revokes(store: Store) -> None:
+    _, secret = await store.tokens.create("editor", ["chat"])
+    revoking = asyncio.ensure_future(store.tokens.revoke("editor"))
+    await asyncio.sleep(0)
+    revoking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await revoking
+    await store.tokens.ls()  # queued behind the revocation
+    await asyncio.sleep(0)
+    assert store.tokens.check(secret) is None
+    assert (await store.tokens.ls())[0].revoked_at is not None
+
+
+async def test_tokens_live_on_and_stay_revoked_after_a_restart(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "samovar.db")
+    assert not store.tokens.any()
+    token, secret = await store.tokens.create("editor", ["chat", "models"])
+    _, gone = await store.tokens.create("old", ["chat"])
+    await store.tokens.revoke("old")
+    await store.close()
+
+    store = await Store.open(tmp_path / "samovar.db")
+    assert store.tokens.any()
+    assert store.tokens.check(secret) == token
+    assert store.tokens.check(gone) is None
+    await store.tokens.revoke("editor")
+    assert not store.tokens.any()
+    await store.close()

@@ -1,0 +1,151 @@
+"""Settings: defaults, the file, changes that keep comments, and files that cannot be read."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samovar_agent.settings import ENVIRONMENT, RESTART_NEEDED, Settings, SettingsFile
+from samovar_protocol import FailureCode, SamovarError
+
+
+def settings(path: Path, **environ: str) -> SettingsFile:
+    return SettingsFile(path / "config.toml", environ)
+
+
+def test_no_file_means_defaults(tmp_path: Path) -> None:
+    assert settings(tmp_path).current == Settings()
+    assert not (tmp_path / "config.toml").exists()
+
+
+def test_every_setting_is_described_and_listed_in_order(tmp_path: Path) -> None:
+    listed = settings(tmp_path).ls()
+    assert [setting.key for setting in listed] == sorted(setting.key for setting in listed)
+    assert all(setting.about.endswith(".") for setting in listed)
+    assert {*ENVIRONMENT.values(), *RESTART_NEEDED} <= {setting.key for setting in listed}
+
+
+def test_a_change_survives_and_keeps_comments(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("# mine\n[server]\nport = 8000  # because\n")
+    file = settings(tmp_path)
+    file.set("server.port", 9000)
+    file.set("logs.level", "debug")
+    text = (tmp_path / "config.toml").read_text()
+    assert "# mine" in text
+    assert "port = 9000  # because" in text
+    again = settings(tmp_path).current
+    assert (again.server.port, again.logs.level) == (9000, "debug")
+
+
+def test_none_returns_to_the_default(tmp_path: Path) -> None:
+    file = settings(tmp_path)
+    file.set("server.port", 9000)
+    assert file.set("server.port", None).value == 7266
+    assert "port" not in (tmp_path / "config.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("server.port", "8080", 8080),
+        ("server.port_fallback", "on", True),
+        ("server.port_fallback", "false", False),
+        ("models.ttl_minutes", "1.5", 1.5),
+        ("models.folders", "/a, /b", ["/a", "/b"]),
+        ("network.policy", "offline", "offline"),
+    ],
+)
+def test_text_is_read_as_the_settings_type(tmp_path: Path, key: str, text: str, value: object) -> None:
+    assert settings(tmp_path).set(key, text).value == value
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("server.port", "many"),
+        ("server.port", 70000),
+        ("network.policy", "sometimes"),
+        ("server.port_fallback", "maybe"),
+    ],
+)
+def test_a_value_that_does_not_fit_changes_nothing(tmp_path: Path, key: str, value: str | int) -> None:
+    file = settings(tmp_path)
+    with pytest.raises(SamovarError) as raised:
+        file.set(key, value)
+    assert raised.value.code == FailureCode.SETTING_INVALID
+    assert key in str(raised.value)
+    assert file.current == Settings()
+    assert not (tmp_path / "config.toml").exists()
+
+
+@pytest.mark.parametrize("key", ["server.prot", "port", "", "a.b.c", "server."])
+def test_an_unknown_key_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SamovarError) as raised:
+        settings(tmp_path).set(key, 1)
+    assert raised.value.code == FailureCode.SETTING_UNKNOWN
+
+
+def test_a_near_miss_is_suggested(tmp_path: Path) -> None:
+    with pytest.raises(SamovarError, match=r"server\.port"):
+        settings(tmp_path).get("server.prot")
+
+
+@pytest.mark.parametrize("text", ["[server\n", "[server]\nport = 'x'\n", "server = 3\n", "[server]\nport = 99999\n"])
+def test_a_broken_file_is_named_and_never_overwritten(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(SamovarError) as raised:
+        settings(tmp_path)
+    assert raised.value.code == FailureCode.SETTING_INVALID
+    assert "config.toml" in str(raised.value)
+    assert (tmp_path / "config.toml").read_text() == text
+
+
+def test_unknown_keys_in_the_file_are_kept_and_reported(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nprot = 1\n[future]\nx = 1\n")
+    file = settings(tmp_path)
+    assert sorted(file.unknown) == ["future.x", "server.prot"]
+    file.set("server.port", 1)
+    assert "prot = 1" in (tmp_path / "config.toml").read_text()
+
+
+def test_the_environment_wins_for_this_run_and_is_not_written(tmp_path: Path) -> None:
+    file = settings(tmp_path, SAMOVAR_NETWORK="offline", SAMOVAR_PORT="0")
+    assert (file.current.network.policy, file.current.server.port) == ("offline", 0)
+    file.set("logs.level", "debug")
+    assert file.current.network.policy == "offline"
+    assert "offline" not in (tmp_path / "config.toml").read_text()
+
+
+@pytest.mark.processes
+def test_a_full_disk_leaves_the_old_settings_intact(tmp_path: Path) -> None:
+    inner = """
+import os, pathlib, sys
+from samovar_agent.settings import SettingsFile
+from samovar_protocol import SamovarError
+root = pathlib.Path(sys.argv[1])
+file = SettingsFile(root / "config.toml", {})
+file.set("server.port", 8001)
+before = (root / "config.toml").read_bytes()
+try:
+    (root / "filler").write_bytes(b"x" * 10_000_000)
+except OSError:
+    pass
+try:
+    file.set("models.folders", ["/" + "long" * 3000])
+except SamovarError as error:
+    assert error.code == "disk_full", error.code
+else:
+    sys.exit("the disk was not full")
+assert (root / "config.toml").read_bytes() == before
+assert sorted(os.listdir(root)) == ["config.toml", "filler"]
+assert file.current.server.port == 8001 and file.current.models.folders == []
+assert SettingsFile(root / "config.toml", {}).current == file.current
+"""
+    mount = f'mount -t tmpfs -o size=64k none "{tmp_path}" && exec "$0" -c "$1" "{tmp_path}"'
+    run = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount, sys.executable, inner], capture_output=True, text=True, timeout=60
+    )
+    if "unshare" in run.stderr or "mount:" in run.stderr:
+        pytest.skip(f"needs a mount namespace: {run.stderr.strip()}")
+    assert run.returncode == 0, run.stderr
