@@ -1,0 +1,1 @@
+"""The only part of the agent that opens connections to other machines."""

@@ -1,0 +1,384 @@
+import ctypes
+import os
+import struct
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from samovar_agent.models.gguf import read_header
+from samovar_agent.models.gguf_reader import MAX_STRING_BYTES, MAX_STRINGS
+from samovar_agent.models.gguf_tables import TENSOR_TYPES
+from samovar_protocol import FailureCode, SamovarError
+from tests.samovar_agent.models.gguf_files import (
+    CHAT_TEMPLATE,
+    F16,
+    F32,
+    Q4_0,
+    Q4_K,
+    encode_header,
+    llama,
+    text,
+    typed,
+    write_gguf,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tiny.gguf"
+
+
+def refused(path: Path, code: FailureCode = FailureCode.MODEL_FILE_BROKEN) -> str:
+    with pytest.raises(SamovarError) as caught:
+        read_header(path)
+    assert caught.value.code == code, caught.value
+    assert caught.value.hint
+    return caught.value.failure.message
+
+
+def patched(path: Path, old: bytes, new: bytes) -> Path:
+    data = path.read_bytes()
+    assert data.count(old) == 1
+    path.write_bytes(data.replace(old, new))
+    return path
+
+
+class TestFacts:
+    def test_of_a_small_llama(self, path: Path) -> None:
+        header = read_header(write_gguf(path))
+        assert (header.version, header.architecture, header.name, header.kind) == (3, "llama", "Tiny", "model")
+        assert (header.parameters, header.tensor_count) == (2 * 64 * 32, 2)
+        assert (header.quantization, header.context_length, header.vocabulary_size) == ("F16", 512, 4)
+        assert (header.block_count, header.embedding_length, header.feed_forward_length) == (2, 64, 128)
+        assert (header.head_count, header.head_count_kv, header.head_counts_kv) == (4, 2, (2, 2))
+        assert (header.key_length, header.value_length) == (16, 16)
+        assert header.tensor_bytes == 64 * 32 * 4 + 64 * 32 * 2
+        assert header.file_bytes == path.stat().st_size
+        assert (header.chat_template, header.capabilities) == (CHAT_TEMPLATE, ["chat"])
+        assert (header.sliding_window, header.pooling_type, header.recurrent, header.split_count) == (
+            None,
+            None,
+            False,
+            1,
+        )
+
+    def test_version_2_and_another_alignment(self, path: Path) -> None:
+        tensors = [("a", (33,), F32), ("b", (32,), Q4_0), ("c", (256, 3), Q4_K)]
+        header = read_header(write_gguf(path, tensors=tensors, version=2, alignment=64))
+        assert header.version == 2
+        assert header.tensor_bytes == 33 * 4 + 18 + 3 * 144
+
+    def test_heads_for_each_layer(self, path: Path) -> None:
+        header = read_header(write_gguf(path, llama(head_count=[4, 8], head_count_kv=[0, 4])))
+        assert (header.head_count, header.head_counts_kv, header.head_count_kv) == (8, (0, 4), 4)
+
+    def test_heads_default_to_those_of_attention(self, path: Path) -> None:
+        assert read_header(write_gguf(path, llama(head_count_kv=None))).head_counts_kv == (4, 4)
+
+    def test_stated_head_lengths_win(self, path: Path) -> None:
+        metadata = llama() | {"llama.attention.key_length": 128, "llama.attention.value_length": 64}
+        header = read_header(write_gguf(path, metadata))
+        assert (header.key_length, header.value_length) == (128, 64)
+
+    def test_what_is_not_said_is_none(self, path: Path) -> None:
+        header = read_header(write_gguf(path, {"general.architecture": "x"}))
+        assert (header.name, header.quantization, header.context_length, header.vocabulary_size) == (None,) * 4
+        assert header.head_counts_kv == ()
+
+    def test_unknown_quantization_is_none(self, path: Path) -> None:
+        assert read_header(write_gguf(path, llama(file_type=999))).quantization is None
+
+    def test_windows_and_states(self, path: Path) -> None:
+        metadata = llama() | {"llama.attention.sliding_window": 128, "llama.ssm.state_size": 16}
+        header = read_header(write_gguf(path, metadata))
+        assert (header.sliding_window, header.recurrent) == (128, True)
+
+    @pytest.mark.parametrize(
+        ("metadata", "expected"),
+        [
+            (llama(chat_template="{% if tools %}{{ tools }}{% endif %}"), ["chat", "tools"]),
+            (llama(chat_template="{% if enable_thinking %}<think>{% endif %}"), ["chat", "thinking"]),
+            (llama(chat_template=None), ["chat"]),
+            (llama(architecture="bert"), ["embedding"]),
+            (llama() | {"llama.pooling_type": 3}, ["embedding"]),
+            (llama() | {"llama.pooling_type": 4}, ["rerank"]),
+            (llama() | {"llama.pooling_type": 0}, ["chat"]),
+        ],
+    )
+    def test_capabilities(self, path: Path, metadata: dict[str, object], expected: list[str]) -> None:
+        assert read_header(write_gguf(path, metadata)).capabilities == expected
+
+    def test_of_a_part(self, path: Path) -> None:
+        header = read_header(write_gguf(path, llama() | {"split.count": 3, "split.no": 0}, tensors=[]))
+        assert (header.split_count, header.split_index, header.tensor_bytes) == (3, 0, 0)
+
+    def test_of_a_file_larger_than_any_memory(self, path: Path) -> None:
+        header = read_header(write_gguf(path, tensors=[("output.weight", (2**18, 2**20), F16)]))
+        assert header.file_bytes > header.tensor_bytes == 2**39
+        assert path.stat().st_blocks * 512 < 1024 * 1024
+
+    def test_text_that_is_not_utf8(self, path: Path) -> None:
+        write_gguf(path, llama(name="Abcd"))
+        assert read_header(patched(path, b"Abcd", b"A\xffcd")).name == "A\ufffdcd"
+
+
+def test_sizes_of_tensor_types_are_those_of_ggml() -> None:
+    from llama_cpp._ggml import libggml
+
+    libggml.ggml_type_size.restype = ctypes.c_size_t
+    libggml.ggml_blck_size.restype = ctypes.c_int64
+    for kind, (_, elements, size) in TENSOR_TYPES.items():
+        assert libggml.ggml_blck_size(kind) == elements
+        assert libggml.ggml_type_size(kind) == size
+
+
+class TestNotAModel:
+    def test_missing(self, path: Path) -> None:
+        assert str(path) in refused(path, FailureCode.MODEL_FILE_MISSING)
+        refused(path / "below", FailureCode.MODEL_FILE_MISSING)
+
+    def test_below_a_file(self, path: Path) -> None:
+        write_gguf(path)
+        refused(path / "below", FailureCode.MODEL_FILE_MISSING)
+
+    def test_empty(self, path: Path) -> None:
+        path.touch()
+        assert refused(path) == "tiny.gguf is empty."
+
+    @pytest.mark.parametrize("data", [b"G", b"GGUf" + bytes(100), b"<html>" * 100, bytes(5000)])
+    def test_something_else(self, path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+        assert refused(path) == "tiny.gguf is not a GGUF file."
+
+    def test_a_folder(self, path: Path) -> None:
+        path.mkdir()
+        assert "is a folder" in refused(path)
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+    def test_a_pipe_that_nobody_writes_to(self, path: Path) -> None:
+        os.mkfifo(path)
+        outcome: list[str] = []
+        thread = threading.Thread(target=lambda: outcome.append(refused(path)), daemon=True)
+        thread.start()
+        thread.join(10)
+        assert outcome and "not a regular file" in outcome[0]
+
+    def test_a_nul_in_the_name(self) -> None:
+        refused(Path("a\0b.gguf"))
+
+    def test_unreadable(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def denied(*_: object) -> int:
+            raise PermissionError(13, "Permission denied")
+
+        write_gguf(path)
+        monkeypatch.setattr(os, "open", denied)  # permissions themselves do not bind root
+        assert "could not be read: Permission denied" in refused(path)
+
+    def test_a_name_that_is_not_utf8_can_be_sent(self, tmp_path: Path) -> None:
+        path = tmp_path / os.fsdecode(b"a\xff\x1b[2J.gguf")
+        try:
+            path.write_bytes(b"no")
+        except OSError:
+            pytest.skip("this file system takes UTF-8 only")
+        message = refused(path)
+        message.encode()
+        assert message.isprintable()
+
+    def test_a_vocabulary_only(self, path: Path) -> None:
+        assert "no tensors" in refused(write_gguf(path, tensors=[]))
+
+    def test_an_imatrix_that_names_no_architecture(self, path: Path) -> None:
+        assert "architecture" in refused(write_gguf(path, {"general.type": "imatrix"}))
+
+
+class TestTruncated:
+    def test_by_one_byte_says_both_sizes(self, path: Path) -> None:
+        whole = write_gguf(path).stat().st_size
+        write_gguf(path, cut=1)
+        assert refused(path) == f"tiny.gguf is truncated: it needs {whole:,} bytes and has {whole - 1:,}."
+
+    def test_anywhere_in_the_header(self, path: Path) -> None:
+        header = encode_header(llama(), [("a", (32,), F32)])
+        for length in range(1, len(header)):
+            path.write_bytes(header[:length])
+            refused(path)
+
+
+class TestLyingHeader:
+    """Each lie once made some reader allocate, overflow or read past the end."""
+
+    @pytest.mark.parametrize("version", [0, 1, 4, 2**32 - 1])
+    def test_unknown_version(self, path: Path, version: int) -> None:
+        assert "version" in refused(write_gguf(path, version=version), FailureCode.MODEL_UNSUPPORTED)
+
+    def test_big_endian(self, path: Path) -> None:
+        path.write_bytes(b"GGUF" + struct.pack(">IQQ", 3, 0, 0))
+        assert "big-endian" in refused(path, FailureCode.MODEL_UNSUPPORTED)
+
+    @pytest.mark.parametrize(("tensors", "values"), [(2**63, 1), (1, 2**64 - 1), (200_001, 1), (1, 10_001)])
+    def test_counts(self, path: Path, tensors: int, values: int) -> None:
+        path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, tensors, values) + bytes(1000))
+        assert "limits" in refused(path)
+
+    @pytest.mark.parametrize("length", [2**64 - 1, 2**63, 5_000_000])
+    def test_length_of_a_key(self, path: Path, length: int) -> None:
+        path.write_bytes(b"GGUF" + struct.pack("<IQQQ", 3, 1, 1, length) + bytes(1000))
+        assert "name of" in refused(path)
+
+    def with_value(self, path: Path, value: bytes) -> Path:
+        path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + text("key") + value + bytes(1000))
+        return path
+
+    @pytest.mark.parametrize("length", [2**64 - 1, 2**63, 10_000])
+    def test_length_of_a_text(self, path: Path, length: int) -> None:
+        assert "'key'" in refused(self.with_value(path, struct.pack("<IQ", 8, length)))
+
+    def test_a_text_over_the_limit(self, path: Path) -> None:
+        self.with_value(path, struct.pack("<IQ", 8, MAX_STRING_BYTES + 1))
+        os.truncate(path, 3 * MAX_STRING_BYTES)
+        assert "limit" in refused(path)
+
+    @pytest.mark.parametrize("kind", [0, 4, 8, 10])
+    @pytest.mark.parametrize("count", [2**64 - 1, 2**61, 2**32])
+    def test_count_of_a_list(self, path: Path, kind: int, count: int) -> None:
+        assert "more than the file holds" in refused(self.with_value(path, struct.pack("<IIQ", 9, kind, count)))
+
+    @pytest.mark.parametrize("length", [2**64 - 1, 2**63 - 8, 100_000])
+    def test_length_of_a_text_in_a_list(self, path: Path, length: int) -> None:
+        assert "past the end" in refused(self.with_value(path, struct.pack("<IIQQ", 9, 8, 1, length)))
+
+    def test_lists_in_lists(self, path: Path) -> None:
+        value = struct.pack("<IIQ", 9, 9, 1) * 50
+        assert "unsupported type 9" in refused(self.with_value(path, value))
+
+    def test_more_texts_than_can_be_walked_in_time(self, path: Path) -> None:
+        self.with_value(path, struct.pack("<IIQ", 9, 8, MAX_STRINGS + 1))
+        os.truncate(path, 8 * MAX_STRINGS + 10_000)
+        assert "texts in its lists" in refused(path)
+
+    @pytest.mark.parametrize("kind", [13, 2**32 - 1])
+    def test_unknown_type_of_a_value(self, path: Path, kind: int) -> None:
+        assert "unknown type" in refused(self.with_value(path, struct.pack("<I", kind)))
+
+    def test_a_value_twice(self, path: Path) -> None:
+        write_gguf(path, llama() | {"general.namf": "Other"})
+        assert "twice" in refused(patched(path, b"general.namf", b"general.name"))
+
+    @pytest.mark.parametrize("alignment", [0, 3, 2**31, "32", -32, 32.0, True])
+    def test_alignment(self, path: Path, alignment: object) -> None:
+        assert "alignment" in refused(write_gguf(path, llama() | {"general.alignment": alignment}))
+
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            llama(context_length="long"),
+            llama(context_length=-1),
+            llama(context_length=2**40),
+            llama(block_count=True),
+            llama(block_count=2**31 - 1),
+            llama(embedding_length=64.0),
+            llama(head_count=[-4, 4]),
+            llama(head_count_kv=[2, 2, 2]),
+            llama(name=7),
+            llama(architecture=["llama"]),
+            llama(architecture=""),
+        ],
+    )
+    def test_facts_of_the_wrong_kind(self, path: Path, metadata: dict[str, object]) -> None:
+        refused(write_gguf(path, metadata))
+
+    def tensor(self, path: Path, dimensions: tuple[int, ...], kind: int = F32, offset: int = 0) -> Path:
+        header = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + text("general.architecture") + typed("llama")
+        header += text("t") + struct.pack(f"<I{len(dimensions)}Q", len(dimensions), *dimensions)
+        path.write_bytes(header + struct.pack("<IQ", kind, offset) + bytes(4096))
+        return path
+
+    def test_the_tensor_of_these_tests_is_sound(self, path: Path) -> None:
+        assert read_header(self.tensor(path, (32, 2))).parameters == 64
+
+    @pytest.mark.parametrize("dimensions", [(1,) * 5, (1,) * 300])
+    def test_dimensions(self, path: Path, dimensions: tuple[int, ...]) -> None:
+        assert "dimensions" in refused(self.tensor(path, dimensions))
+
+    @pytest.mark.parametrize("dimensions", [(2**64 - 1,), (2**32, 2**32), (2**63, 2, 0), (2**62, 2**62, 2**62, 2**62)])
+    def test_elements_that_overflow(self, path: Path, dimensions: tuple[int, ...]) -> None:
+        assert "impossibly large" in refused(self.tensor(path, dimensions))
+
+    @pytest.mark.parametrize("offset", [2**64 - 32, 2**63, 32, 1])
+    def test_offset(self, path: Path, offset: int) -> None:
+        assert "possible" in refused(self.tensor(path, (32,), offset=offset))
+
+    def test_overlapping_tensors(self, path: Path) -> None:
+        header = encode_header(llama(), [("a", (64,), F32), ("b", (64,), F32)])
+        path.write_bytes(header[:-8] + struct.pack("<Q", 32) + bytes(4096))
+        assert "possible" in refused(path)
+
+    def test_a_tensor_twice(self, path: Path) -> None:
+        write_gguf(path, tensors=[("a", (64,), F32), ("a", (64,), F32)])
+        assert "twice" in refused(path)
+
+    @pytest.mark.parametrize("kind", [4, 5, 31, 43, 2**32 - 1])
+    def test_unknown_tensor_type(self, path: Path, kind: int) -> None:
+        assert "unknown type" in refused(self.tensor(path, (32,), kind), FailureCode.MODEL_UNSUPPORTED)
+
+    def test_a_row_that_is_not_whole_blocks(self, path: Path) -> None:
+        assert "whole blocks" in refused(self.tensor(path, (33,), Q4_0))
+
+    def test_names_cannot_write_to_a_terminal(self, path: Path) -> None:
+        write_gguf(path, tensors=[("\x1b[2Ja", (64,), F32), ("\x1b[2Ja", (64,), F32)])
+        assert refused(path).isprintable()
+
+
+SOUND = encode_header(llama() | {"llama.rope.freq_base": 1e4, "scores": [0.5] * 20}, [("a", (32, 2), F32)]) + bytes(512)
+
+
+class TestFuzz:
+    @staticmethod
+    def read(path: Path, data: bytes, size: int | None = None) -> None:
+        path.write_bytes(data)
+        if size is not None:
+            os.truncate(path, size)
+        began = time.monotonic()
+        tracemalloc.start()
+        try:
+            header = read_header(path)
+            assert header.tensor_bytes <= header.file_bytes
+        except SamovarError as error:
+            assert error.code in (FailureCode.MODEL_FILE_BROKEN, FailureCode.MODEL_UNSUPPORTED)
+            str(error).encode()
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        assert peak < 32 * 1024 * 1024
+        assert time.monotonic() - began < 5
+
+    @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        edits=st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.binary(min_size=1, max_size=8)), max_size=4),
+        size=st.none() | st.integers(0, 2**40),
+    )
+    def test_changed_bytes_and_sizes(self, path: Path, edits: list[tuple[int, bytes]], size: int | None) -> None:
+        data = bytearray(SOUND)
+        for at, patch in edits:
+            data[at : at + len(patch)] = patch
+        self.read(path, bytes(data), size)
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        at=st.integers(4, len(SOUND) - 9),
+        number=st.sampled_from([2**64 - 1, 2**63, 2**63 - 1, 2**62, 2**32, 2**31, 2**24, 65536, 255, 9, 8, 1, 0]),
+        width=st.sampled_from(["<Q", "<I"]),
+    )
+    def test_extreme_numbers(self, path: Path, at: int, number: int, width: str) -> None:
+        patch = struct.pack(width, number & (2 ** (8 * struct.calcsize(width)) - 1))
+        self.read(path, SOUND[:at] + patch + SOUND[at + len(patch) :], 2**38)
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(tail=st.binary(max_size=600))
+    def test_anything_after_the_magic(self, path: Path, tail: bytes) -> None:
+        self.read(path, b"GGUF\x03\0\0\0" + tail)
