@@ -1,0 +1,155 @@
+"""Who may come in: the Host and Origin headers, and API tokens.
+
+A web page can make a browser send requests to this machine. The Host check stops DNS rebinding, the Origin check
+stops pages that nobody allowed, and the demand for JSON stops the cross-site form posts that browsers do not ask about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from aiohttp import web
+
+from samovar_agent.http import binding
+from samovar_agent.http.binding import Bound
+from samovar_agent.http.errors import HttpRefusal
+from samovar_agent.settings import ServerSettings
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.values import Scope, TokenInfo
+
+Needs = Scope | Literal["any token", "nothing"]
+"""What a route asks of a request that needs a token: a scope, just any token, or not even that."""
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Guard:
+    """The checks, against the settings as they are now.
+
+    - settings: the current server settings. - find_token: the live token that has a secret, or None.
+    - bound: where the server listens; set once it does.
+    """
+
+    def __init__(self, settings: Callable[[], ServerSettings], find_token: Callable[[str], TokenInfo | None]) -> None:
+        self._settings = settings
+        self._find_token = find_token
+        self.bound = Bound()
+
+    def check_host(self, request: web.Request) -> None:
+        """Refuse a request whose Host is not a name of this server."""
+        if not self._knows_host(request):
+            raise SamovarError(
+                FailureCode.FORBIDDEN,
+                f"The Host header {request.headers.get('Host', '')!r} is not a name of this server.",
+                hint="Use http://localhost, or add the name to the setting server.allowed_hosts.",
+            )
+
+    def check_origin(self, request: web.Request) -> None:
+        """Refuse what a web page asks that nobody allowed. Programs other than browsers send no Origin."""
+        origin = request.headers.get("Origin")
+        if origin is not None and not self.allows_origin(request, origin):
+            raise SamovarError(
+                FailureCode.FORBIDDEN,
+                f"The web origin {origin!r} may not use this server.",
+                hint="If you trust it, add it to the setting server.allowed_origins.",
+            )
+
+    def allows_origin(self, request: web.Request, origin: str) -> bool:
+        """Whether pages of this origin may use the server: our own, and those of the settings."""
+        if origin in self.bound.origins:
+            return True
+        if origin == f"http://{request.headers.get('Host')}" and self._knows_host(request):
+            return True  # also by way of a forwarded port or an allowed name
+        # Sandboxed pages of anybody call themselves "null".
+        return origin != "null" and origin in self._settings().allowed_origins
+
+    def check_json(self, request: web.Request) -> None:
+        """Refuse a POST that a browser would send for any page without asking first."""
+        if request.method == "POST" and request.content_type != "application/json":
+            raise HttpRefusal(
+                415,
+                FailureCode.BAD_REQUEST,
+                "The body must be JSON.",
+                hint="Send the header Content-Type: application/json.",
+            )
+
+    def check_token(self, request: web.Request, needs: Needs) -> TokenInfo | None:
+        """The valid API token that came with the request, if any; raises where one is needed and not there.
+
+        On loopback, unless the setting `server.require_token` says otherwise, any token is accepted and none is
+        needed: SDKs insist on sending some key, and people type "not-needed".
+        """
+        if needs == "nothing":
+            return None
+        secret = _secret(request)
+        required = self._settings().require_token or (self.bound.exposed and not _is_local(request))
+        if secret is None:
+            if required:
+                raise _unauthorized("This server needs an API token.")
+            return None
+        token = self._find_token(secret)
+        if token is None:
+            if required:
+                raise _unauthorized("The API token is unknown or revoked.")
+            return None
+        if required and needs != "any token" and needs not in token.scopes and "admin" not in token.scopes:
+            raise SamovarError(
+                FailureCode.FORBIDDEN,
+                f"The API token '{token.name}' does not have the scope '{needs}'.",
+                hint=f"Make one that has: `samovar server token create NAME --scope {needs}`.",
+            )
+        return token
+
+    def _knows_host(self, request: web.Request) -> bool:
+        # Not `request.host`: that invents the machine's name where the header is missing.
+        name = _host_name(request.headers.get("Host", ""))
+        if name in _LOOPBACK_NAMES or name in self.bound.addresses:
+            return True
+        if name and name in {_host_name(allowed) for allowed in self._settings().allowed_hosts}:
+            return True
+        # Bound to all addresses, and reached by this one of them.
+        return bool(name) and self.bound.exposed and name == _address(request, "sockname")
+
+
+def _host_name(header: str) -> str:
+    """The name or address in a Host header, without port and brackets; empty where it is not a valid one."""
+    if header.startswith("["):
+        name, closed, port = header[1:].partition("]")
+        if not closed or (port and not port.startswith(":")):
+            return ""
+        port = port[1:]
+    elif header.count(":") > 1:
+        return header.lower()  # a bare IPv6 address, as people write it in the settings
+    else:
+        name, _, port = header.partition(":")
+    return "" if port and not port.isdecimal() else name.lower()
+
+
+def _secret(request: web.Request) -> str | None:
+    authorization = request.headers.get("Authorization", "")
+    scheme, _, secret = authorization.partition(" ")
+    if scheme.lower() == "bearer" and secret.strip():
+        return secret.strip()
+    return request.headers.get("x-api-key") or None
+
+
+def _is_local(request: web.Request) -> bool:
+    """Whether both ends of the connection are on this machine. A lost connection is not."""
+    return all(
+        address is not None and binding.is_loopback(address)
+        for address in (_address(request, "peername"), _address(request, "sockname"))
+    )
+
+
+def _address(request: web.Request, end: Literal["peername", "sockname"]) -> str | None:
+    name = request.transport.get_extra_info(end) if request.transport is not None else None
+    return str(name[0]) if name else None
+
+
+def _unauthorized(message: str) -> SamovarError:
+    return SamovarError(
+        FailureCode.UNAUTHORIZED,
+        message,
+        hint="Make one with `samovar server token create` and send it as `Authorization: Bearer TOKEN`.",
+    )

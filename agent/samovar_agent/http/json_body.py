@@ -1,0 +1,77 @@
+"""Request bodies: bounded, decoded and checked in one pass, with the faulty field named."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from samovar_agent.http.errors import bad_request
+from samovar_protocol import FailureCode, SamovarError
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Largest body, also after decompression. The same as a frame of the control socket."""
+
+T = TypeVar("T")
+
+_AT = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(?P<name>.+)`$", re.DOTALL)
+_UNKNOWN = re.compile(r"contains unknown field `(?P<name>.*)`$", re.DOTALL)
+
+
+async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
+    """The body as the decoder's type; raises `too_large`, or `bad_request` naming the field."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _too_large()
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large() from None
+    except web.RequestPayloadError as error:
+        raise bad_request("The body did not arrive whole, or its compression is broken.") from error
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
+    except RecursionError:
+        raise bad_request("The JSON is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad_request(f"The body is not valid JSON: {error}.", hint="Send one JSON object in UTF-8.") from None
+
+
+def convert(values: dict[str, Any], to: type[T], names: dict[str, str]) -> T:
+    """`values` as the struct `to`. - names: what the client calls a field, where that differs from ours."""
+    try:
+        return msgspec.convert(values, to)
+    except msgspec.ValidationError as error:
+        raise invalid(error, names) from None
+
+
+def invalid(error: msgspec.ValidationError, names: dict[str, str] | None = None) -> SamovarError:
+    """msgspec's sentence as ours, with its path as the field's name."""
+    text = str(error)
+    path = ""
+    if at := _AT.search(text):
+        path, text = at["path"], text[: at.start()]
+        path = (names or {}).get(path, path)
+    if missing := _MISSING.search(text):
+        param = _join(path, missing["name"])
+        return bad_request(f"'{param}' is missing.", param=param)
+    if unknown := _UNKNOWN.search(text):
+        param = _join(path, unknown["name"])
+        return bad_request(f"'{param}' is not a parameter of this endpoint.", param=param, hint="Leave it out.")
+    return bad_request(f"'{path}' is not valid: {text}." if path else f"{text}.", param=path or None)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _too_large() -> SamovarError:
+    return SamovarError(
+        FailureCode.TOO_LARGE,
+        f"The body is larger than {MAX_BODY_BYTES // 1024**2} MiB.",
+        hint="Send less text at once.",
+    )

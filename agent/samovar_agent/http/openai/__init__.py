@@ -1,0 +1,1 @@
+"""The endpoints that speak as OpenAI's API does."""

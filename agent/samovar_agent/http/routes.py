@@ -1,0 +1,26 @@
+"""Everything that the server answers, in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samovar_agent.http.front import Route
+from samovar_agent.http.health import health
+from samovar_agent.http.openai.chat import Chat
+from samovar_agent.http.openai.models import Models
+
+if TYPE_CHECKING:
+    from samovar_agent.services import Services
+
+
+def routes(services: Services) -> list[Route]:
+    """The table. Another dialect is another file and its lines here."""
+    models = Models(services)
+    chat = Chat(services)
+    return [
+        Route("GET", "/health", health, "nothing"),
+        # Editors list models with the token they chat with, so reading the list needs no scope.
+        Route("GET", "/v1/models", models.ls, "any token"),
+        Route("GET", "/v1/models/{id:.+}", models.find, "any token"),
+        Route("POST", "/v1/chat/completions", chat.create, "chat"),
+    ]

@@ -1,0 +1,258 @@
+"""A real server on a free port, over parts of the agent that do what the test says."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import aiohttp
+import pytest
+
+from samovar_agent.events import EventBus
+from samovar_agent.http.server import HttpServer
+from samovar_agent.settings import SettingsFile
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.replies import ChatReply
+from samovar_protocol.values import (
+    HttpInfo,
+    InstanceInfo,
+    Message,
+    ModelInfo,
+    Progress,
+    Sampling,
+    Scope,
+    Stats,
+    Text,
+    TokenInfo,
+)
+
+if TYPE_CHECKING:
+    from samovar_agent.services import Services
+
+KEY = "HuggingFaceTB/SmolLM2-135M-Instruct"
+STATS = Stats(
+    prompt_tokens=12,
+    cached_tokens=8,
+    completion_tokens=3,
+    queue_seconds=0.1,
+    load_seconds=0.2,
+    prompt_seconds=0.3,
+    decode_seconds=0.5,
+)
+
+
+@dataclass
+class FakeInstances:
+    """Says `items` and then the reply; an exception among them is raised, an event is waited for."""
+
+    items: list[Progress | Text | Exception | asyncio.Event] = field(
+        default_factory=lambda: [Text(text="Hi"), Text(text=" there")]
+    )
+    loaded: list[InstanceInfo] = field(default_factory=list)
+    calls: list[tuple[str, Sequence[Message], Sampling]] = field(default_factory=list)
+    endless: bool = False
+    said: int = 0
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ls(self) -> list[InstanceInfo]:
+        return self.loaded
+
+    async def generate(
+        self, model: str, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[Progress | Text | ChatReply, None]:
+        self.calls.append((model, messages, sampling))
+        if model == "nobody/knows":
+            raise SamovarError(
+                FailureCode.MODEL_UNKNOWN, "No model is called 'nobody/knows'.", hint="See `samovar ls`."
+            )
+        text = ""
+        try:
+            for item in self.items:
+                if isinstance(item, Exception):
+                    raise item
+                if isinstance(item, asyncio.Event):
+                    await item.wait()
+                    continue
+                text += item.text if isinstance(item, Text) else ""
+                self.said += 1
+                yield item
+            while self.endless:
+                await asyncio.sleep(0)
+                self.said += 1
+                yield Text(text="and so on " * 100)
+            yield ChatReply(model=KEY, text=text, finish_reason="stop", stats=STATS)
+        finally:
+            self.closed.set()
+
+
+@dataclass
+class FakeLibrary:
+    """Some models; `find` and `key_of` know keys and the alias "smollm"."""
+
+    models: list[ModelInfo] = field(default_factory=list)
+
+    def ls(self) -> list[ModelInfo]:
+        return self.models
+
+    def key_of(self, name: str) -> str:
+        for model in self.models:
+            if name in (model.key, "smollm"):
+                return model.key
+        raise SamovarError(FailureCode.MODEL_UNKNOWN, f"No model is called '{name}'.", hint="See `samovar ls`.")
+
+    def find(self, name: str) -> SimpleNamespace:
+        key = self.key_of(name)
+        return SimpleNamespace(info=next(model for model in self.models if model.key == key))
+
+
+@dataclass
+class FakeTokens:
+    """Tokens in memory."""
+
+    live: dict[str, TokenInfo] = field(default_factory=dict)
+    listeners: list[Callable[[TokenInfo], None]] = field(default_factory=list)
+
+    def add(self, secret: str, *scopes: Scope) -> str:
+        self.live[secret] = TokenInfo(name=f"token {secret}", scopes=list(scopes), created_at=0)
+        return secret
+
+    def revoke(self, secret: str) -> None:
+        token = self.live.pop(secret)
+        for listener in tuple(self.listeners):
+            listener(token)
+
+    def check(self, secret: str) -> TokenInfo | None:
+        return self.live.get(secret)
+
+    def any(self) -> bool:
+        return bool(self.live)
+
+    def on_revoke(self, listener: Callable[[TokenInfo], None]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+
+class Agent:
+    """The server and everything that a test may turn."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = SettingsFile(home / "config.toml", {})
+        self.settings.set("server.port", 0)
+        self.events = EventBus()
+        self.tokens = FakeTokens()
+        self.instances = FakeInstances()
+        self.library = FakeLibrary([model(KEY, added_at=1_700_000_000.5)])
+        self.services = cast(
+            "Services",
+            SimpleNamespace(
+                settings=self.settings,
+                events=self.events,
+                store=SimpleNamespace(tokens=self.tokens),
+                library=self.library,
+                instances=self.instances,
+                http=HttpInfo(),
+            ),
+        )
+        self.server = HttpServer(self.services)
+        self.url = ""
+
+    async def start(self) -> HttpInfo:
+        info = await self.server.start()
+        self.url = info.urls[0] if info.urls else ""
+        return info
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+@dataclass
+class Answer:
+    """A response that was read to its end."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        error = self.json()["error"]
+        assert set(error) == {"message", "type", "param", "code"}, "the shape that OpenAI's clients read"
+        return cast(dict[str, Any], error)
+
+    @property
+    def events(self) -> list[Any]:
+        """What the lines `data:` hold."""
+        lines = [line[6:] for line in self.body.decode().split("\n") if line.startswith("data: ")]
+        return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+    @property
+    def comments(self) -> list[str]:
+        return [line[2:] for line in self.body.decode().split("\n") if line.startswith(": ")]
+
+
+class Browser:
+    """A client that sends exactly what the test says."""
+
+    # The ban is for the product: what it says on the network passes the gate. This talks to our own server.
+    def __init__(self, agent: Agent, session: aiohttp.ClientSession) -> None:
+        self._agent = agent
+        self.session = session
+
+    async def ask(self, method: str, path: str, **arguments: Any) -> Answer:
+        async with self.session.request(method, self._agent.url + path, **arguments) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+    async def chat(self, headers: dict[str, str] | None = None, **body: Any) -> Answer:
+        return await self.ask("POST", "/v1/chat/completions", json=chat_body(**body), headers=headers)
+
+    def open_stream(self, headers: dict[str, str] | None = None, **body: Any) -> Any:
+        url = self._agent.url + "/v1/chat/completions"
+        return self.session.post(url, json=chat_body(stream=True, **body), headers=headers)
+
+
+def model(key: str, **values: Any) -> ModelInfo:
+    publisher, _, name = key.partition("/")
+    return ModelInfo(**{"key": key, "name": name, "publisher": publisher, "path": "/x.gguf", "size_bytes": 1, **values})
+
+
+def chat_body(**changes: Any) -> dict[str, Any]:
+    return {"model": KEY, "messages": [{"role": "user", "content": "Hello?"}], **changes}
+
+
+@pytest.fixture
+async def idle_agent(tmp_path: Path) -> AsyncIterator[Agent]:
+    """Not started yet."""
+    agent = Agent(tmp_path)
+    yield agent
+    await agent.server.stop()
+
+
+@pytest.fixture
+async def agent(idle_agent: Agent) -> Agent:
+    await idle_agent.start()
+    return idle_agent
+
+
+@pytest.fixture
+async def browser(idle_agent: Agent) -> AsyncIterator[Browser]:
+    async with aiohttp.ClientSession() as session:
+        yield Browser(idle_agent, session)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], Any]:
+    """Wait for a condition, with a deadline."""
+
+    async def wait(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    return wait

@@ -1,0 +1,267 @@
+"""Host, Origin, CORS, content type and API tokens, on every route there is."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from samovar_agent.http import binding
+from samovar_agent.http.guard import _host_name
+from samovar_agent.http.routes import routes
+from samovar_protocol.values import Text
+from tests.samovar_agent.http.conftest import KEY, Agent, Answer, Browser, chat_body
+
+CORS = "Access-Control-Allow-Origin"
+UNKNOWN = [("GET", "/"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
+
+
+def every_route() -> Iterator[tuple[str, str]]:
+    """The table itself, so that a route added tomorrow is tested too."""
+    from types import SimpleNamespace
+
+    for route in routes(SimpleNamespace()):  # type: ignore[arg-type]
+        yield route.method, route.path.replace("{id:.+}", KEY)
+    yield from UNKNOWN
+
+
+ROUTES = list(every_route())
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize(
+    "host", ["evil.test", "evil.test:7266", "localhost.evil.test", "127.0.0.1.evil.test", "", "[::1"]
+)
+async def test_a_foreign_host_is_refused_everywhere(
+    agent: Agent, browser: Browser, method: str, path: str, host: str
+) -> None:
+    answer = await browser.ask(method, path, headers={"Host": host}, json=chat_body() if method == "POST" else None)
+    assert (answer.status, answer.error["code"]) == (403, "forbidden")
+    assert not agent.instances.calls
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize("origin", ["https://evil.test", "null", "http://localhost:3000", "http://127.0.0.1.evil.test"])
+async def test_a_foreign_origin_is_refused_everywhere(
+    agent: Agent, browser: Browser, method: str, path: str, origin: str
+) -> None:
+    body = chat_body() if method == "POST" else None
+    answer = await browser.ask(method, path, headers={"Origin": origin}, json=body)
+    assert (answer.status, answer.error["code"]) == (403, "forbidden")
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+    assert not agent.instances.calls
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_a_foreign_preflight_is_refused_everywhere(
+    agent: Agent, browser: Browser, method: str, path: str
+) -> None:
+    headers = {"Origin": "https://evil.test", "Access-Control-Request-Method": method}
+    answer = await browser.ask("OPTIONS", path, headers=headers)
+    assert answer.status == 403 and CORS not in answer.headers
+
+
+async def test_a_rebound_name_is_not_our_own_origin(agent: Agent, browser: Browser) -> None:
+    answer = await browser.ask("GET", "/health", headers={"Host": "evil.test", "Origin": "http://evil.test"})
+    assert answer.status == 403 and CORS not in answer.headers
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:7266", "[::1]", "[::1]:7266"])
+async def test_names_of_this_machine_are_welcome(agent: Agent, browser: Browser, host: str) -> None:
+    assert (await browser.ask("GET", "/health", headers={"Host": host})).status == 200
+
+
+async def test_a_host_can_be_allowed_while_running(agent: Agent, browser: Browser) -> None:
+    headers = {"Host": "Samovar.lan:7266"}
+    assert (await browser.ask("GET", "/health", headers=headers)).status == 403
+    agent.settings.set("server.allowed_hosts", ["samovar.lan"])
+    assert (await browser.ask("GET", "/health", headers=headers)).status == 200
+
+
+@pytest.mark.parametrize(
+    "lines", [b"", b"Host: localhost\r\nHost: evil.test\r\n", b"Host: evil.test\r\nHost: localhost\r\n"]
+)
+async def test_a_missing_or_doubled_host_is_refused(agent: Agent, lines: bytes) -> None:
+    assert (await raw(agent, b"GET /health HTTP/1.1\r\n" + lines + b"Connection: close\r\n\r\n")) in (400, 403)
+
+
+async def test_another_name_in_the_request_line_does_not_replace_the_host(agent: Agent) -> None:
+    line = b"GET http://localhost/health HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n"
+    assert await raw(agent, line) == 403
+
+
+async def raw(agent: Agent, request: bytes) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", agent.port)
+    writer.write(request)
+    status = int((await reader.readline()).split()[1])
+    writer.close()
+    return status
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("localhost", "localhost"),
+        ("Box.LAN:80", "box.lan"),
+        ("[fe80::1]:80", "fe80::1"),
+        ("::1", "::1"),
+        ("localhost:x", ""),
+        ("[::1]x", ""),
+        ("[::1]:", "::1"),
+        ("localhost:80@evil", ""),
+    ],
+)
+def test_host_headers_are_taken_apart(header: str, name: str) -> None:
+    assert _host_name(header) == name
+
+
+async def test_our_own_origins_are_allowed(agent: Agent, browser: Browser) -> None:
+    for origin in (agent.url, f"http://localhost:{agent.port}"):
+        answer = await browser.ask("GET", "/v1/models", headers={"Origin": origin})
+        assert (answer.status, answer.headers[CORS]) == (200, origin)
+
+
+async def test_an_allowed_origin_can_chat_and_read_errors(agent: Agent, browser: Browser) -> None:
+    origin = "http://localhost:3000"
+    agent.settings.set("server.allowed_origins", [origin])
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-stainless-os"}
+    preflight = await browser.ask("OPTIONS", "/v1/chat/completions", headers={"Origin": origin, **asked})
+    assert preflight.status == 204 and preflight.headers[CORS] == origin
+    assert preflight.headers["Access-Control-Allow-Headers"] == "content-type,x-stainless-os"
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+
+    for answer in (
+        await browser.chat(headers={"Origin": origin}),
+        await browser.chat(headers={"Origin": origin}, stream=True),
+        await browser.chat(headers={"Origin": origin}, model=5),
+        await browser.ask("GET", "/v1/nothing", headers={"Origin": origin}),
+    ):
+        assert (answer.headers[CORS], answer.headers["Vary"]) == (origin, "Origin")
+
+
+async def test_a_preflight_needs_no_token_and_a_real_path(agent: Agent, browser: Browser) -> None:
+    agent.settings.set("server.require_token", True)
+    headers = {"Origin": agent.url, "Access-Control-Request-Method": "POST"}
+    assert (await browser.ask("OPTIONS", "/v1/chat/completions", headers=headers)).status == 204
+    assert (await browser.ask("OPTIONS", "/v1/nothing", headers=headers)).status == 404
+
+
+async def test_null_is_never_an_allowed_origin(agent: Agent, browser: Browser) -> None:
+    agent.settings.set("server.allowed_origins", ["null"])
+    assert (await browser.ask("GET", "/health", headers={"Origin": "null"})).status == 403
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])
+async def test_posts_that_are_not_json_do_nothing(agent: Agent, browser: Browser, kind: str | None) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    skip = ["Content-Type"] if kind is None else None
+    answer = await browser.ask("POST", "/v1/chat/completions", data=b"{}", headers=headers, skip_auto_headers=skip)
+    assert (answer.status, answer.error["code"]) == (415, "bad_request")
+    assert not agent.instances.calls
+
+
+async def test_json_with_a_charset_is_json(agent: Agent, browser: Browser) -> None:
+    assert (await browser.chat(headers={"Content-Type": "application/json; charset=utf-8"})).status == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer not-needed"}, {"x-api-key": "x"}])
+async def test_on_loopback_any_token_will_do(agent: Agent, browser: Browser, headers: dict[str, str]) -> None:
+    assert (await browser.chat(headers=headers)).status == 200
+    assert (await browser.ask("GET", "/v1/models", headers=headers)).status == 200
+
+
+class TestTokensNeeded:
+    """The setting asks for them."""
+
+    @pytest.fixture(autouse=True)
+    def require(self, agent: Agent) -> None:
+        agent.settings.set("server.require_token", True)
+
+    @pytest.mark.parametrize(
+        "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic good"}, {"x-api-key": "wrong"}]
+    )
+    async def test_wrong_and_missing_ones_are_401(
+        self, agent: Agent, browser: Browser, headers: dict[str, str]
+    ) -> None:
+        agent.tokens.add("good", "admin")
+        for answer in (
+            await browser.chat(headers=headers),
+            await browser.ask("GET", "/v1/models", headers=headers),
+            await browser.ask("GET", f"/v1/models/{KEY}", headers=headers),
+        ):
+            assert (answer.status, answer.error["code"]) == (401, "unauthorized")
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert not agent.instances.calls
+        assert (await browser.ask("GET", "/health", headers=headers)).status == 200
+
+    @pytest.mark.parametrize(
+        "template", [("Authorization", "Bearer {}"), ("authorization", "bearer  {}"), ("X-Api-Key", "{}")]
+    )
+    async def test_good_ones_open(self, agent: Agent, browser: Browser, template: tuple[str, str]) -> None:
+        headers = {template[0]: template[1].format(agent.tokens.add("good", "chat"))}
+        assert (await browser.chat(headers=headers)).status == 200
+        assert (await browser.ask("GET", "/v1/models", headers=headers)).status == 200
+
+    async def test_a_token_without_the_scope_is_403(self, agent: Agent, browser: Browser) -> None:
+        headers = {"x-api-key": agent.tokens.add("good", "models", "embed")}
+        answer = await browser.chat(headers=headers)
+        assert (answer.status, answer.error["code"]) == (403, "forbidden")
+        assert "chat" in answer.error["message"]
+        assert (await browser.ask("GET", "/v1/models", headers=headers)).status == 200
+
+    async def test_admin_may_everything(self, agent: Agent, browser: Browser) -> None:
+        assert (await browser.chat(headers={"x-api-key": agent.tokens.add("root", "admin")})).status == 200
+
+    async def test_a_revoked_one_is_401_at_once(self, agent: Agent, browser: Browser) -> None:
+        headers = {"x-api-key": agent.tokens.add("good", "chat")}
+        assert (await browser.chat(headers=headers)).status == 200
+        agent.tokens.revoke("good")
+        assert (await browser.chat(headers=headers)).status == 401
+
+
+async def test_from_the_network_a_token_is_needed(
+    idle_agent: Agent, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binding, "is_loopback", lambda address: False)
+    headers = {"x-api-key": idle_agent.tokens.add("good", "chat")}
+    await idle_agent.start()
+    assert (await browser.chat()).status == 401
+    assert (await browser.chat(headers=headers)).status == 200
+
+
+async def test_bound_to_everything_loopback_needs_no_token_and_any_own_address_is_a_host(
+    idle_agent: Agent, browser: Browser
+) -> None:
+    idle_agent.tokens.add("good", "chat")
+    idle_agent.settings.set("server.hosts", ["0.0.0.0"])
+    info = await idle_agent.start()
+    assert info.urls == [f"http://127.0.0.1:{idle_agent.port}"] and info.problem is None
+    assert (await browser.chat()).status == 200
+    assert (await browser.ask("GET", "/health", headers={"Host": "192.0.2.7"})).status == 403
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_revocation_ends_the_open_streams_of_that_token_only(
+    agent: Agent, browser: Browser, required: bool
+) -> None:
+    agent.settings.set("server.require_token", required)
+    agent.tokens.add("one", "chat")
+    agent.tokens.add("two", "chat")
+    go_on = asyncio.Event()
+    agent.instances.items = [Text(text="Once"), go_on, Text(text=" more")]
+
+    async def read(response: Any) -> Answer:
+        return Answer(response.status, response.headers, await response.read())
+
+    async with (
+        browser.open_stream(headers={"x-api-key": "one"}) as first,
+        browser.open_stream(headers={"x-api-key": "two"}) as second,
+    ):
+        for response in (first, second):
+            await response.content.readuntil(b"Once")
+        agent.tokens.revoke("one")
+        ended = await read(first)
+        go_on.set()
+        finished = await read(second)
+    assert ended.events[-1]["error"]["code"] == "unauthorized"
+    assert finished.events[-1] == "[DONE]"
