@@ -1,0 +1,25 @@
+"""One request being served: what its handler may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from samovar_agent.services import Services
+from samovar_protocol.values import Progress, Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """The agent's services and the way back to the client.
+
+    - send: one chunk of a streamed answer; raises `PeerGone` when the client has left, which ends the handler.
+    - cancel: stop another request of the same client; whether there was one.
+    - requester: who asks, for the journal.
+    """
+
+    services: Services
+    send: Callable[[Progress | Text], Any]
+    cancel: Callable[[str], bool]
+    requester: str

@@ -1,0 +1,1 @@
+"""One file a request; the file's name is the request's tag."""

@@ -1,0 +1,21 @@
+"""`chat`: continue a conversation, streamed."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from samovar_agent.control.call import Call
+from samovar_protocol.replies import ChatReply
+from samovar_protocol.requests import Chat
+
+
+async def handle(call: Call, request: Chat) -> ChatReply:
+    """Load progress and text as they come, then the whole reply; leaving early stops the worker."""
+    instances = call.services.instances
+    items = instances.generate(request.model, request.messages, request.sampling, client=call.requester)
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, ChatReply):
+                return item
+            call.send(item)
+    raise AssertionError("a generation ends with its reply or raises")

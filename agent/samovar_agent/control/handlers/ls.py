@@ -1,0 +1,20 @@
+"""`ls`: models on this machine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from msgspec.structs import replace
+
+from samovar_agent.control.call import Call
+from samovar_protocol.replies import LsReply
+from samovar_protocol.requests import Ls
+
+
+async def handle(call: Call, request: Ls) -> LsReply:
+    """The library, each model with the instances that run it."""
+    await call.services.library.refresh()  # files that were put into a folder by hand; a few milliseconds
+    loaded: dict[str, list[str]] = defaultdict(list)
+    for instance in call.services.instances.ls():
+        loaded[instance.model].append(instance.identifier)
+    return LsReply(models=[replace(model, loaded=loaded[model.key]) for model in call.services.library.ls()])

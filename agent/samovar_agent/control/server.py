@@ -1,0 +1,150 @@
+"""Serves the control socket: decodes each request, runs its handler as a task, sends back what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from functools import partial
+
+from samovar_agent.control.call import Call
+from samovar_agent.control.dispatch import dispatch
+from samovar_agent.control.sockets import ControlSockets, Keys, PeerGone, socket_folder
+from samovar_agent.events import cause
+from samovar_agent.services import Services
+from samovar_protocol import FailureCode, Places, SamovarError
+from samovar_protocol.events import AnyEvent, Stopping, Subscribed
+from samovar_protocol.requests import AnyRequest, Hello
+from samovar_protocol.wire import (
+    decode_message,
+    decode_request,
+    encode_chunk,
+    encode_done,
+    encode_event,
+    encode_failed,
+)
+
+log = logging.getLogger("samovar.control")
+
+_LAST_WORDS = 2.0
+"""Seconds that requests have to end by themselves when the agent stops."""
+
+
+class ControlServer:
+    """The control socket of one agent.
+
+    - places: where its sockets may lie. - keys: of this run.
+    """
+
+    def __init__(self, services: Services, places: Places, keys: Keys) -> None:
+        self._services = services
+        self._tasks: dict[tuple[bytes, str], asyncio.Task[None]] = {}
+        self._clients: dict[bytes, str] = {}
+        self._stopping = False
+        self._complained = False
+        self.sockets = ControlSockets(socket_folder(places.socket_folder()), keys, on_message=self._receive)
+        self.sockets.on_subscribed(self._greet)
+        self._unsubscribe = services.events.subscribe(self._publish)
+
+    async def stop(self) -> None:
+        """Refuse new requests, let running ones end, and close the sockets once everything said is handed over."""
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=_LAST_WORDS)
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._unsubscribe()
+        await self.sockets.close()
+
+    def refuse_new(self) -> None:
+        """From now on every new request is answered with `shutting_down`."""
+        self._stopping = True
+        self._services.events.publish(Stopping())
+
+    def _receive(self, identity: bytes, frames: list[bytes]) -> None:
+        request_id = ""
+        try:
+            if len(frames) != 1:
+                raise SamovarError(
+                    FailureCode.BAD_REQUEST,
+                    f"A message has one frame, this one has {len(frames)}.",
+                    hint="See PROTOCOL.md.",
+                )
+            message = decode_message(frames[0])
+            request_id = message.id
+            request = decode_request(message)
+            if self._stopping:
+                raise _shutting_down()
+            if (identity, request_id) in self._tasks:
+                raise SamovarError(
+                    FailureCode.BAD_REQUEST,
+                    f"The id '{request_id}' is already in use.",
+                    hint="Give every request an id of its own.",
+                )
+        except SamovarError as error:
+            self._complain(error)
+            with contextlib.suppress(PeerGone):
+                self.sockets.send(identity, encode_failed(request_id, error.failure))
+            return
+        if isinstance(request, Hello):
+            self._clients[identity] = request.client[:100]
+        task = asyncio.create_task(self._serve(identity, request_id, request))
+        self._tasks[identity, request_id] = task
+
+    async def _serve(self, identity: bytes, request_id: str, request: AnyRequest) -> None:
+        cause.set(request_id)
+        send = partial(self.sockets.send, identity)
+        call = Call(
+            services=self._services,
+            send=lambda chunk: send(encode_chunk(request_id, chunk)),
+            cancel=partial(self._cancel, identity),
+            requester=self._clients.get(identity, "control"),
+        )
+        try:
+            answer = encode_done(request_id, await dispatch(call, request))
+        except SamovarError as error:
+            answer = encode_failed(request_id, error.failure)
+        except asyncio.CancelledError:
+            answer = encode_failed(request_id, (_shutting_down() if self._stopping else _cancelled()).failure)
+        except PeerGone as gone:
+            log.debug("%s: its request %s ends", gone, request_id)
+            return
+        except Exception:
+            log.exception("the request %s failed", type(request).__name__)
+            answer = encode_failed(request_id, _internal().failure)
+        finally:
+            self._tasks.pop((identity, request_id), None)
+        with contextlib.suppress(PeerGone):
+            send(answer)
+
+    def _cancel(self, identity: bytes, target: str) -> bool:
+        task = self._tasks.get((identity, target))
+        return task is not None and task.cancel()
+
+    def _complain(self, error: SamovarError) -> None:
+        if not self._complained:  # once: a broken client could fill the disk with log lines otherwise
+            self._complained = True
+            log.warning("a message on the control socket was refused: %s", error.failure.message)
+
+    def _publish(self, sequence: int, time: float, request_id: str | None, event: AnyEvent) -> None:
+        self.sockets.publish(encode_event(sequence, time, request_id, event))
+
+    def _greet(self) -> None:
+        self._publish(self._services.events.sequence, 0.0, None, Subscribed())
+
+
+def _shutting_down() -> SamovarError:
+    return SamovarError(
+        FailureCode.SHUTTING_DOWN, "The agent is shutting down.", hint="Start it again with `samovar up`."
+    )
+
+
+def _cancelled() -> SamovarError:
+    return SamovarError(FailureCode.CANCELLED, "The request was cancelled.")
+
+
+def _internal() -> SamovarError:
+    return SamovarError(
+        FailureCode.INTERNAL, "Something went wrong inside the agent.", hint="`samovar logs` has the details."
+    )

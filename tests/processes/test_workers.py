@@ -1,0 +1,205 @@
+"""Models and their workers in the running agent: crashes, refusals, files that are not what they seem."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samovar import SamovarError
+from samovar.requests import Chat, Import, Load, Ls, Message, Ping, Ps, Request, Sampling, Unload
+from samovar_protocol import FailureCode
+from samovar_protocol.events import InstanceChanged
+from tests.processes.agent import AgentProcess, alive, endless, first_text, import_model, reply_to, short, soon
+from tests.samovar_agent.models.gguf_files import llama, write_gguf
+
+pytestmark = [pytest.mark.processes]
+
+
+async def failure_of(agent: AgentProcess, request: Request[Any]) -> SamovarError:
+    async with agent.client() as client:
+        with pytest.raises(SamovarError) as raised:
+            await client.call(request)
+        await client.call(Ping())
+    assert raised.value.failure.message
+    return raised.value
+
+
+@pytest.mark.model
+async def test_load_chat_unload(loaded: AgentProcess) -> None:
+    async with loaded.client() as client, client.events() as events:
+        async with client.stream(Load(name="smollm2-135m", context=1024)) as stream:
+            progress = [piece.done async for piece in stream]
+        assert progress == sorted(progress)
+        instance = stream.reply.instance
+        assert instance is not None
+        assert (instance.state, instance.context_length) == ("ready", 1024)
+        one, two = await reply_to(client, short()), await reply_to(client, short())
+        assert one == two
+        await client.call(Unload(all=True))
+        assert (await client.call(Ps())).instances == []
+        states = []
+        async for message in events:
+            if isinstance(message.event, InstanceChanged):
+                states.append(message.event.instance.state)
+                if states[-1] == "stopped":
+                    break
+        assert [state for number, state in enumerate(states) if state not in states[:number]] == [
+            "starting",
+            "loading",
+            "ready",
+            "unloading",
+            "stopped",
+        ]
+    assert loaded.workers() == []
+
+
+@pytest.mark.model
+async def test_kill_9_of_a_worker_in_mid_stream(loaded: AgentProcess) -> None:
+    async with loaded.client() as client:
+        async with client.stream(endless()) as stream:
+            await first_text(stream)
+            [worker] = loaded.workers()
+            worker.send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            with pytest.raises(SamovarError) as raised:
+                async for _ in stream:
+                    pass
+            # A promise to users, not a measurement: the error must come by itself, not from some later time-out.
+            assert time.monotonic() - killed < 1.0
+        assert raised.value.code == FailureCode.WORKER_CRASHED
+        assert "SIGKILL" in raised.value.failure.message
+        assert await reply_to(client, short())
+        assert len(loaded.workers()) == 1
+
+
+@pytest.mark.model
+async def test_a_client_that_disconnects_stops_its_generation(loaded: AgentProcess) -> None:
+    async with loaded.client() as watcher:
+        async with loaded.client() as client, client.stream(endless()) as stream:
+            await first_text(stream)
+        async with asyncio.timeout(10):
+            while (await watcher.call(Ps())).instances[0].active:
+                await asyncio.sleep(0.01)
+        assert await reply_to(watcher, short())
+
+
+@pytest.mark.model
+async def test_an_unknown_name_is_never_answered_by_another_model(loaded: AgentProcess) -> None:
+    async with loaded.client() as client:
+        await client.call(short())
+        with pytest.raises(SamovarError) as raised:
+            await client.call(short("gpt-99"))
+        assert raised.value.code == FailureCode.MODEL_UNKNOWN
+
+
+@pytest.mark.model
+async def test_two_loads_at_once_share_one_worker(loaded: AgentProcess) -> None:
+    async with loaded.client() as one, loaded.client() as two:
+        name = (await one.call(Ls())).models[0].key
+        replies = await asyncio.gather(one.call(Load(name=name)), two.call(Load(name=name)))
+        assert len(loaded.workers()) == 1
+        assert len({reply.instance.pid for reply in replies if reply.instance}) == 1
+
+
+@pytest.mark.model
+async def test_an_over_long_prompt_says_both_counts(loaded: AgentProcess) -> None:
+    async with loaded.client() as client:
+        await client.call(Load(name="smollm2-135m", context=256))
+    error = await failure_of(
+        loaded, Chat(messages=[Message(role="user", content="word " * 1000)], sampling=Sampling(max_tokens=1))
+    )
+    assert error.code == FailureCode.CONTEXT_OVERFLOW
+    assert error.failure.details["context_length"] == 256
+    prompt_tokens = error.failure.details["prompt_tokens"]
+    assert isinstance(prompt_tokens, int)
+    assert prompt_tokens > 1000
+    assert str(prompt_tokens) in error.failure.message.replace(",", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (None, FailureCode.MODEL_FILE_MISSING),
+        (b"", FailureCode.MODEL_FILE_BROKEN),
+        (b"PK\x03\x04 this is a zip file" * 100, FailureCode.MODEL_FILE_BROKEN),
+        (b"GGUF\x03\x00\x00\x00" + b"\xff" * 16, FailureCode.MODEL_FILE_BROKEN),
+    ],
+)
+async def test_files_that_are_no_models_are_refused(
+    agent: AgentProcess, tmp_path: Path, content: bytes | None, code: str
+) -> None:
+    path = tmp_path / "m.gguf"
+    if content is not None:
+        path.write_bytes(content)
+    error = await failure_of(agent, Import(path=str(path)))
+    assert error.code == code
+    assert error.hint
+
+
+@pytest.mark.model
+async def test_a_truncated_model_is_shown_as_broken_and_not_loaded(agent: AgentProcess, small_model: Path) -> None:
+    folder = agent.places.models / "ada" / "half"
+    folder.mkdir(parents=True)
+    data = small_model.read_bytes()
+    (folder / "half.gguf").write_bytes(data[: len(data) // 2])
+    [model] = agent.json("ls")["models"]
+    assert (model["state"], model["key"]) == ("broken", "ada/half")
+    error = await failure_of(agent, Load(name="half"))
+    assert error.code == FailureCode.MODEL_FILE_BROKEN
+    assert agent.workers() == []
+
+
+@pytest.mark.model
+async def test_a_model_that_vanished_is_shown_as_missing(
+    agent: AgentProcess, small_model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "elsewhere" / "m.gguf"
+    path.parent.mkdir()
+    path.hardlink_to(small_model) if path.parent.stat().st_dev == small_model.stat().st_dev else path.symlink_to(
+        small_model
+    )
+    async with agent.client() as client:
+        name = await import_model(client, path)
+    path.unlink()
+    [model] = agent.json("ls")["models"]
+    assert model["state"] == "missing"
+    assert (await failure_of(agent, Load(name=name))).code == FailureCode.MODEL_FILE_MISSING
+
+
+async def test_a_model_larger_than_memory_is_refused_before_loading(agent: AgentProcess, tmp_path: Path) -> None:
+    path = tmp_path / "huge.gguf"
+    write_gguf(path, llama(), [("blk.0.weight", (1 << 38,), 0)])
+    async with agent.client() as client:
+        name = await import_model(client, path)
+        with pytest.raises(SamovarError) as raised:
+            await client.call(Load(name=name))
+    error = raised.value
+    assert error.code == FailureCode.NOT_ENOUGH_MEMORY
+    need, free = error.failure.details["need_bytes"], error.failure.details["free_bytes"]
+    assert isinstance(need, int)
+    assert isinstance(free, int)
+    assert need >= 1 << 40
+    assert 0 < free < need
+    assert agent.workers() == []
+
+
+@pytest.mark.model
+async def test_no_client_loses_by_anothers_crash(loaded: AgentProcess) -> None:
+    async with loaded.client() as client:
+        await client.call(Load(name="smollm2-135m", identifier="one", context=512))
+        await client.call(Load(name="smollm2-135m", identifier="two", context=512))
+        async with client.stream(endless("one")) as lost, client.stream(endless("two")) as kept:
+            await first_text(lost)
+            await first_text(kept)
+            pids = {instance.identifier: instance.pid for instance in (await client.call(Ps())).instances}
+            [worker] = [worker for worker in loaded.workers() if worker.pid == pids["one"]]
+            worker.kill()
+            with pytest.raises(SamovarError):
+                async for _ in lost:
+                    pass
+            await soon(lambda: not alive(worker))
+            for _ in range(20):
+                await first_text(kept)
