@@ -1,0 +1,46 @@
+"""`samovar chat`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from samovar.cli.options import complete_model, json_option, no_start_option, sampling, sampling_options
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=complete_model)
+@click.option("-p", "--prompt", metavar="PROMPT", help="Ask this once and leave; text piped in is put behind it.")
+@click.option("--system", metavar="TEXT", help="The system message.")
+@click.option("--stats", is_flag=True, help="Show on stderr what each reply took.")
+@sampling_options
+@json_option
+@no_start_option
+def command(
+    name: str | None,
+    prompt: str | None,
+    system: str | None,
+    stats: bool,
+    as_json: bool,
+    no_start: bool,
+    **drawing: Any,
+) -> None:
+    """Talk with a model.
+
+    Without NAME it is the model in memory, or the only one there is. At a terminal this is a conversation; with -p, or
+    with text piped in, one question and its answer.
+    """
+    from samovar.cli.conversation import Conversation, ask_once, prompt_with_stdin
+    from samovar.cli.repl import Repl
+
+    conversation = Conversation(
+        model=name, system=system, sampling=sampling(**drawing), start=not no_start, show=not as_json
+    )
+    whole = prompt_with_stdin(prompt)
+    if whole is not None:
+        ask_once(conversation, whole, as_json=as_json, stats=stats)
+    elif as_json:
+        raise click.UsageError("--json needs a prompt: give -p or pipe one in.")
+    else:
+        Repl(conversation, stats=stats).run()

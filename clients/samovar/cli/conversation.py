@@ -1,0 +1,171 @@
+"""A conversation with one model: what `chat` and `run` share."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from samovar.cli import human, output, session, terminal
+from samovar.cli.progress import ProgressBar
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.requests import Chat, Get, Load, Ls, Ps
+from samovar_protocol.values import Message, Progress, Sampling, Stats
+
+if TYPE_CHECKING:
+    from samovar import Client
+    from samovar_protocol.replies import ChatReply
+
+_STDIN_PATIENCE = 1.5
+"""Seconds of silence on stdin before a word about it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Conversation:
+    """Questions and answers so far, and how to go on.
+
+    - model: None lets the agent choose; the first reply then settles it. - start: start the agent where none runs.
+    - get_missing: download a model that the catalog has and this machine has not. - show: stream replies to stdout.
+    """
+
+    model: str | None = None
+    system: str | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    start: bool = True
+    get_missing: bool = False
+    show: bool = True
+    messages: list[Message] = field(default_factory=list)
+    _arrived: str = ""
+
+    def ask(self, prompt: str) -> ChatReply:
+        """One turn. Raises `SamovarError`, after which the turn is forgotten, or KeyboardInterrupt: what has been
+        said until then stays part of the conversation.
+        """
+        question = Message(role="user", content=prompt)
+        self._arrived = ""
+        try:
+            reply = session.run(self._answer(question))
+        except KeyboardInterrupt:
+            if self._arrived:
+                self.messages += [question, Message(role="assistant", content=self._arrived)]
+            raise
+        self.messages += [question, Message(role="assistant", content=reply.text)]
+        self.model = self.model or reply.model
+        return reply
+
+    def prepare(self) -> None:
+        """Find out before the first question whether there is a model to answer it; download it where asked to.
+
+        Raises `model_unknown` and whatever else the agent says of the name.
+        """
+        session.run(self._prepare())
+
+    async def _prepare(self) -> None:
+        async with session.open_client(start=self.start) as client:
+            in_memory = [instance.identifier for instance in (await client.call(Ps())).instances]
+            if self.model is None:
+                if not in_memory and not (await client.call(Ls())).models:
+                    raise SamovarError(
+                        FailureCode.MODEL_UNKNOWN,
+                        "There are no models yet.",
+                        hint="`samovar get smollm2-135m` downloads a small one.",
+                    )
+                self.model = in_memory[0] if len(in_memory) == 1 else None
+            elif self.model not in in_memory:
+                try:
+                    await session.follow_with(client, Load(name=self.model, estimate_only=True), label=self.model)
+                except SamovarError as error:
+                    await self._get(client, error)
+
+    async def _answer(self, question: Message) -> ChatReply:
+        async with session.open_client(start=self.start) as client:
+            try:
+                return await self._stream(client, question)
+            except SamovarError as error:
+                await self._get(client, error)
+                return await self._stream(client, question)
+
+    async def _stream(self, client: Client, question: Message) -> ChatReply:
+        system = [Message(role="system", content=self.system)] if self.system else []
+        request = Chat(model=self.model, messages=[*system, *self.messages, question], sampling=self.sampling)
+        try:
+            with ProgressBar(self.model or "the model") as bar:
+                async with client.stream(request) as stream:
+                    async for chunk in stream:
+                        if isinstance(chunk, Progress):
+                            bar.show(chunk)
+                        else:
+                            bar.close()
+                            self._arrived += chunk.text
+                            self._write(chunk.text)
+        finally:
+            # Whatever comes next, the shell's prompt or an error, starts on a line of its own.
+            if self._arrived and not self._arrived.endswith("\n"):
+                self._write("\n")
+        return stream.reply
+
+    async def _get(self, client: Client, error: SamovarError) -> None:
+        """Download the model that `error` says is unknown; any other error, or an unknown one, is raised again."""
+        if not (self.get_missing and self.model and error.code == FailureCode.MODEL_UNKNOWN):
+            raise error
+        output.note(f"{self.model} is not on this machine; looking for it in the catalog.")
+        try:
+            self.model = (await session.follow_with(client, Get(name=self.model), label=self.model)).model.key
+        except SamovarError as failed:
+            raise error if failed.code == FailureCode.MODEL_UNKNOWN else failed from None
+
+    def _write(self, text: str) -> None:
+        if self.show:
+            sys.stdout.write(terminal.safe(text))
+            sys.stdout.flush()
+
+
+def ask_once(conversation: Conversation, prompt: str, *, as_json: bool, stats: bool) -> None:
+    """One question, one answer, as text or as JSON."""
+    reply = conversation.ask(prompt)
+    if as_json:
+        output.show_json(reply)
+    elif reply.finish_reason == "length" and conversation.sampling.max_tokens is None:
+        output.note("(The reply ends here because the model's context is full.)")
+    if stats:
+        output.note(stats_line(reply.stats))
+
+
+def prompt_with_stdin(prompt: str | None) -> str | None:
+    """The prompt, and behind it what was piped in; None where this is a terminal and nobody gave a prompt."""
+    if terminal.stdin_is_terminal():
+        return prompt
+    # A pipe that nobody closes, as over ssh, would look like a model that thinks for ever.
+    notice = threading.Timer(
+        _STDIN_PATIENCE, output.note, ["Waiting for the end of stdin; `</dev/null` gives it none."]
+    )
+    notice.daemon = True
+    notice.start()
+    try:
+        # As bytes: a pipe may bring anything, and one bad byte must not cost the question.
+        piped = sys.stdin.buffer.read().decode(errors="replace").strip()
+    finally:
+        notice.cancel()
+    whole = "\n\n".join(part for part in (prompt, piped) if part)
+    if not whole:
+        raise click.UsageError("There is no prompt: give one, pipe one in, or use a terminal to chat.")
+    return whole
+
+
+def stats_line(stats: Stats) -> str:
+    """What a reply took, for people."""
+    parts = [f"first token after {stats.time_to_first_token:.2f} s"]
+    if stats.load_seconds >= 0.1:
+        parts[0] += f" ({stats.load_seconds:.2f} s to load the model)"
+    if stats.tokens_per_second:
+        parts.append(f"{stats.tokens_per_second:.1f} tokens/s")
+    parts.append(f"prompt {stats.prompt_tokens} tokens ({stats.cached_tokens} cached)")
+    parts.append(f"reply {stats.completion_tokens} tokens")
+    return click.style(", ".join(parts) + f", {human.duration(_total(stats))} in all", dim=True)
+
+
+def _total(stats: Stats) -> float:
+    return stats.time_to_first_token + stats.decode_seconds

@@ -1,0 +1,88 @@
+"""What commands print: JSON for programs, tables and aligned lines for people, notes on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import click
+
+from samovar.cli import terminal
+
+
+def show_json(value: object) -> None:
+    """One JSON document: two spaces of indentation, UTF-8, a line break at its end."""
+    import msgspec
+
+    # As bytes, so that the console's encoding cannot change it.
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def note(text: str) -> None:
+    """A remark for people, on stderr."""
+    click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Something that works but deserves attention, on stderr."""
+    click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    - right: numbers stand on the right. - wrap: may take several lines of a terminal; others are cut off there.
+    - styles: colour of a cell by its text.
+    """
+
+    title: str
+    right: bool = False
+    wrap: bool = False
+    styles: Mapping[str, str] = field(default_factory=dict)
+
+
+def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout: fitted to a terminal, or plain columns two spaces apart where it is read by a program."""
+    if terminal.stdout_is_terminal():
+        _show_rich_table(columns, rows)
+        return
+    titles = [column.title for column in columns]
+    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(columns))]
+    for row in [titles, *rows]:
+        cells = [
+            cell.rjust(width) if column.right else cell.ljust(width)
+            for cell, width, column in zip(row, widths, columns, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def show_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Label and value, the values below each other."""
+    pairs = list(lines)
+    width = max(len(label) for label, _ in pairs)
+    previous = ""
+    for label, value in pairs:
+        shown = "" if label == previous else label
+        click.echo(f"{click.style(shown.ljust(width), dim=True)}  {value}")
+        previous = label
+
+
+def _show_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=not column.wrap,
+            overflow="fold" if column.wrap else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(
+            *(Text(cell, style=column.styles.get(cell, "")) for cell, column in zip(row, columns, strict=True))
+        )
+    Console().print(table)

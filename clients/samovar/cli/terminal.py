@@ -1,0 +1,26 @@
+"""What the three standard streams are connected to."""
+
+from __future__ import annotations
+
+import sys
+
+_CONTROLS = dict.fromkeys([*range(0x20), 0x7F, *range(0x80, 0xA0)])
+for _kept in (0x09, 0x0A):
+    del _CONTROLS[_kept]
+
+
+def stdin_is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def stdout_is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def stderr_is_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def safe(text: str) -> str:
+    """`text` as a terminal may show it: a model's reply must not move the cursor or fill the clipboard."""
+    return text.translate(_CONTROLS) if stdout_is_terminal() else text
