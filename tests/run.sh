@@ -1,0 +1,71 @@
+#!/bin/sh
+# Every check and every test: `sh tests/run.sh [pytest arguments]`, from any folder.
+#
+#     sh tests/run.sh                          # all of it
+#     sh tests/run.sh -m "not processes"       # the quick ones
+#     sh tests/run.sh -k tray -x               # whatever pytest understands
+#
+# The first run takes minutes (it compiles llama.cpp and fetches a model of 98 MB), the next ones start at once. Tests
+# that need what this machine lacks, such as a display server, are skipped and say why; `.ci/run` installs those things.
+set -eu
+
+clone=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+. "$clone/installers/environment.sh"
+cd "$clone"
+
+failed=
+summary=
+newline='
+'
+
+# phase NAME COMMAND...: run it, remember how long it took and whether it worked, and go on.
+phase() {
+    name=$1
+    shift
+    say "$name"
+    started=$(date +%s)
+    outcome=ok
+    "$@" || {
+        outcome=FAILED
+        failed=yes
+    }
+    summary="$summary$(printf '    %-14s %4d s  %s' "$name" $(($(date +%s) - started)) "$outcome")$newline"
+}
+
+# The chat model that tests talk to, fetched the way a user would, with a home of its own.
+fetch_model() (
+    [ ! -e "$SAMOVAR_TEST_MODEL" ] || exit 0
+    folder=$(dirname "$SAMOVAR_TEST_MODEL")
+    mkdir -p "$folder" || exit 1
+    # Beside its place, so that the last step is one rename.
+    SAMOVAR_HOME=$(mktemp -d "$folder/.fetch-XXXXXX") || exit 1
+    SAMOVAR_PORT=0
+    export SAMOVAR_HOME SAMOVAR_PORT
+    trap '"$venv/bin/samovar" down >/dev/null 2>&1; rm -rf "$SAMOVAR_HOME"' EXIT
+    trap 'exit 130' INT TERM HUP
+    "$venv/bin/samovar" up --no-tray && "$venv/bin/samovar" get smollm2-135m || exit 1
+    "$venv/bin/samovar" down || exit 1
+    file=$(find "$SAMOVAR_HOME/models" -name '*.gguf' | head -n 1)
+    mv "$file" "$SAMOVAR_TEST_MODEL"
+)
+
+SAMOVAR_TEST_MODEL=${SAMOVAR_TEST_MODEL:-$cache/test-models/SmolLM2-135M-Instruct.Q4_1.gguf}
+export SAMOVAR_TEST_MODEL
+
+phase environment make_environment tests --group test --group lint -e "$clone"
+[ -z "$failed" ] || exit 1
+python=$venv/bin/python
+
+phase ruff "$python" -m ruff check
+phase format "$python" -m ruff format --check
+phase mypy "$python" -m mypy
+phase import-linter "$venv/bin/lint-imports"
+phase model fetch_model
+phase pytest "$python" -m pytest "$@"
+
+printf '\n%s' "$summary" >&2
+if [ -n "$failed" ]; then
+    say "Something failed, see above"
+    exit 1
+fi
+say "All passed"
