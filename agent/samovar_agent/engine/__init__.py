@@ -1,0 +1,1 @@
+"""Models in memory: one worker process each, and the state around it."""

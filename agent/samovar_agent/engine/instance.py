@@ -1,0 +1,231 @@
+"""One model in memory: its state, who uses it, and how it comes to an end. Nobody else changes any of that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+
+from samovar_agent.engine.interface import Engine, Finished, Generation, LoadOptions, Output, Started
+from samovar_agent.engine.lifecycle import Lifecycle
+from samovar_agent.engine.memory import resident_bytes
+from samovar_agent.events import EventBus
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.events import InstanceChanged
+from samovar_protocol.values import InstanceInfo, InstanceState, MemoryEstimate
+
+_PROGRESS_SECONDS = 0.1
+"""Loading is announced no more often than this."""
+
+OnProgress = Callable[[float], None]
+
+
+class Instance:
+    """A model in memory, or on its way there or out.
+
+    - identifier: what requests may name. - model: the model's key. - ttl_seconds: unloaded after so long without use.
+    - on_end: called once, when it can no longer be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        identifier: str,
+        model: str,
+        options: LoadOptions,
+        estimate: MemoryEstimate,
+        ttl_seconds: float | None,
+        engine: Engine,
+        events: EventBus,
+        on_end: Callable[[Instance], None],
+    ) -> None:
+        self.identifier, self.model, self.estimate = identifier, model, estimate
+        self.gone = asyncio.Event()
+        self._lifecycle = Lifecycle()
+        self._options, self._ttl_seconds = options, ttl_seconds
+        self._engine, self._events, self._on_end = engine, events, on_end
+        loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = loop.create_future()
+        self._ready.add_done_callback(lambda future: future.exception())  # it may fail while nobody waits
+        self._listeners: list[OnProgress] = []
+        self._progress, self._announced = 0.0, 0.0
+        self._problem: str | None = None
+        self._runtime = ""
+        self._loaded_at: float | None = None
+        self._used_at: float | None = None
+        self._users = self._active = self._queued = self._requests = self._completion_tokens = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._announcement: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._changed()
+        self._life = asyncio.create_task(self._live())
+
+    @property
+    def state(self) -> InstanceState:
+        """Where it is in its life."""
+        return self._lifecycle.state
+
+    @property
+    def usable(self) -> bool:
+        """Ready, or going to be."""
+        return self._lifecycle.usable
+
+    @property
+    def info(self) -> InstanceInfo:
+        """Everything about it, as it is now."""
+        return InstanceInfo(
+            identifier=self.identifier,
+            model=self.model,
+            state=self.state,
+            progress=self._progress,
+            context_length=self._options.context_length,
+            memory_bytes=resident_bytes(self._engine.pid),
+            pid=self._engine.pid,
+            runtime=self._runtime,
+            loaded_at=self._loaded_at,
+            last_used_at=self._used_at,
+            ttl_seconds=self._ttl_seconds,
+            active=self._active,
+            queued=self._queued,
+            requests=self._requests,
+            completion_tokens=self._completion_tokens,
+            problem=self._problem,
+        )
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[None]:
+        """Keep it in memory meanwhile."""
+        self._users += 1
+        self._arm()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            self._used_at = time.time()
+            self._arm()
+
+    async def ready(self, on_progress: OnProgress) -> None:
+        """Wait until it is loaded; raises why it cannot be. When the last who waits gives up, loading stops."""
+        self._listeners.append(on_progress)
+        try:
+            await asyncio.shield(self._ready)
+        finally:
+            self._listeners.remove(on_progress)
+            if self.usable and not self._ready.done() and not self._listeners:
+                self._end_soon(SamovarError(FailureCode.CANCELLED, f"Loading '{self.identifier}' was cancelled."))
+
+    async def generate(self, generation: Generation) -> AsyncGenerator[Output, None]:
+        """Compute a reply; only inside `use` and after `ready`."""
+        self._requests += 1
+        self._queued += 1
+        waiting = True
+        self._changed()
+        stream = self._engine.generate(generation)
+        try:
+            async for output in stream:
+                if isinstance(output, Started):
+                    waiting = False
+                    self._queued, self._active = self._queued - 1, self._active + 1
+                    self._changed()
+                elif isinstance(output, Finished):
+                    self._completion_tokens += output.stats.completion_tokens
+                yield output
+        finally:
+            await stream.aclose()
+            if waiting:
+                self._queued -= 1
+            else:
+                self._active -= 1
+            self._used_at = time.time()
+            if self.usable:
+                self._changed()
+
+    async def unload(self, reason: SamovarError) -> None:
+        """Take it out of memory; work that runs ends with `reason`."""
+        if self.usable:
+            self._end_soon(reason)
+        await self.gone.wait()
+
+    async def _live(self) -> None:
+        """Load, then wait for an end that nobody asked for."""
+        try:
+            await self._engine.start()
+            self._to("loading")
+            loaded = await self._engine.load(self._options, self._advance)
+        except SamovarError as error:
+            if self.usable:
+                await self._fail(error)
+            return
+        self._runtime = loaded.runtime
+        self._progress = 1.0
+        self._loaded_at = time.time()
+        self._to("ready")
+        self._ready.set_result(None)
+        self._arm()
+        end = await self._engine.ended()
+        if self.usable:
+            await self._fail(end)
+
+    async def _fail(self, error: SamovarError) -> None:
+        self._problem = error.failure.message
+        self._disarm()
+        self._to("failed")
+        self._on_end(self)
+        try:
+            await self._engine.close(error)
+        finally:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+            self.gone.set()
+
+    def _end_soon(self, reason: SamovarError) -> None:
+        """Begin to unload now; from here on nobody gets this instance any more."""
+        self._disarm()
+        self._to("unloading")
+        if not self._ready.done():
+            self._ready.set_exception(reason)
+        self._ending = asyncio.create_task(self._end(reason))
+
+    async def _end(self, reason: SamovarError) -> None:
+        self._life.cancel()
+        await asyncio.wait([self._life])
+        try:
+            await self._engine.close(reason)
+        finally:  # whoever waits for the end must not wait for ever
+            self._to("stopped")
+            self._on_end(self)
+            self.gone.set()
+
+    def _arm(self) -> None:
+        """Count the idle time from now, where there is any."""
+        self._disarm()
+        if self._ttl_seconds is not None and self.state == "ready" and not self._users:
+            self._timer = asyncio.get_running_loop().call_later(self._ttl_seconds, self._expire)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._end_soon(SamovarError(FailureCode.CANCELLED, f"'{self.identifier}' was unloaded: nobody used it."))
+
+    def _advance(self, progress: float) -> None:
+        self._progress = progress
+        for listener in tuple(self._listeners):
+            listener(progress)
+        if self._announcement is None:
+            wait = max(0.0, self._announced + _PROGRESS_SECONDS - time.monotonic())
+            self._announcement = asyncio.get_running_loop().call_later(wait, self._changed)
+
+    def _to(self, state: InstanceState) -> None:
+        self._lifecycle.to(state)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._announced = time.monotonic()
+        if self._announcement is not None:
+            self._announcement.cancel()
+            self._announcement = None
+        self._events.publish(InstanceChanged(instance=self.info))

@@ -1,0 +1,296 @@
+"""Which models are in memory. Everybody who wants one asks here, and gets it loaded, shared and counted.
+
+    async for item in instances.generate("smollm2-135m", messages, Sampling()): ...
+
+There is no way to look first and act later: `load` and `generate` do both in one step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from samovar_agent.engine.instance import Instance
+from samovar_agent.engine.interface import Finished, Generation, LoadOptions
+from samovar_agent.engine.memory import available_bytes, check_room, estimate
+from samovar_agent.engine.process import WorkerEngine
+from samovar_agent.engine.worker_log import WorkerLog
+from samovar_agent.events import EventBus
+from samovar_agent.models.library import Library, ModelFile
+from samovar_agent.settings import SettingsFile
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.replies import ChatReply, LoadReply
+from samovar_protocol.values import InstanceInfo, MemoryEstimate, Message, Progress, Sampling, Text
+
+
+class Instances:
+    """The models in memory, one worker process each.
+
+    - logs: folder for the workers' logs. - worker_command: starts a worker. - patience: seconds that a worker gets to
+    end by itself, and again after it was told to, before it is killed.
+    """
+
+    def __init__(
+        self,
+        *,
+        library: Library,
+        settings: SettingsFile,
+        events: EventBus,
+        logs: Path,
+        worker_command: Sequence[str] = (sys.executable, "-m", "samovar_agent.engine.worker"),
+        patience: float = 3.0,
+    ) -> None:
+        self._library, self._settings, self._events, self._logs = library, settings, events, logs
+        self._worker_command, self._patience = tuple(worker_command), patience
+        self._instances: dict[str, Instance] = {}
+        self._closed = False
+
+    async def load(
+        self,
+        name: str,
+        *,
+        context: int | None = None,
+        ttl_seconds: float | None = None,
+        identifier: str | None = None,
+        force: bool = False,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> LoadReply:
+        """Bring a model into memory; one that is there already is returned as it is.
+
+        - name: of a model or instance. - context: tokens; None for the setting, never above the model's own.
+        - ttl_seconds: unload after so long without use; None never. - identifier: another name for this instance.
+        - force: load although it does not seem to fit. - on_progress: told how far loading is.
+        Raises what `Library.find` does, `bad_request`, `not_enough_memory`, `load_failed`, `model_unsupported`.
+        """
+        instance, already = await self._obtain(
+            name, context=context, ttl_seconds=ttl_seconds, identifier=identifier, force=force
+        )
+        with instance.use():
+            await instance.ready(lambda done: on_progress(_loading(done)))
+        return LoadReply(estimate=instance.estimate, instance=instance.info, already_loaded=already)
+
+    def estimate(self, name: str, *, context: int | None = None) -> MemoryEstimate:
+        """What loading a model would take, without doing it. Raises what `Library.find` does, and `bad_request`."""
+        return self._estimate(self._library.find(name), context)
+
+    async def unload(self, name: str) -> str:
+        """Take an instance out of memory, by its identifier or its model's name; returns its identifier.
+
+        Requests that it serves end with `cancelled`. Raises `model_unknown`, or `model_ambiguous` where a model's name
+        stands for several instances.
+        """
+        instance = self._instances.get(name)
+        if instance is None:
+            with contextlib.suppress(SamovarError):  # a model may be gone from the library and still in memory
+                name = self._library.find(name).info.key
+            found = [instance for instance in self._instances.values() if instance.model == name]
+            if len(found) > 1:
+                raise _ambiguous(f"'{name}' is in memory several times", [one.identifier for one in found])
+            instance = found[0] if found else None
+        if instance is None:
+            raise SamovarError(
+                FailureCode.MODEL_UNKNOWN, f"'{name}' is not in memory.", hint="`samovar ps` lists what is."
+            )
+        await instance.unload(_unloaded(instance))
+        return instance.identifier
+
+    async def unload_all(self) -> list[str]:
+        """Take everything out of memory; returns the identifiers."""
+        instances = list(self._instances.values())
+        await asyncio.gather(*(instance.unload(_unloaded(instance)) for instance in instances))
+        return [instance.identifier for instance in instances]
+
+    def ls(self) -> list[InstanceInfo]:
+        """Instances, oldest first."""
+        return [instance.info for instance in self._instances.values()]
+
+    async def generate(
+        self, model: str | None, messages: Sequence[Message], sampling: Sampling, *, client: str = ""
+    ) -> AsyncGenerator[Text | Progress | ChatReply, None]:
+        """Continue a conversation: loading progress, text as it comes, and the whole reply last.
+
+        - model: of a model or instance; None takes the one in memory, or the only one there is. - client: whose
+        request it is; where several wait, clients take turns. Closing the generator, or cancelling who iterates,
+        stops the work within one decode step. Raises what `load` does, `context_overflow`, `worker_crashed`.
+        """
+        minutes = self._settings.current.models.ttl_minutes
+        instance, _ = await self._obtain(model or self._only_model(), ttl_seconds=minutes * 60 if minutes else None)
+        with instance.use():
+            began = time.monotonic()
+            async with contextlib.aclosing(_load_progress(instance)) as progresses:
+                async for progress in progresses:
+                    yield progress
+            load_seconds = time.monotonic() - began
+            texts: list[str] = []
+            generation = Generation(messages=list(messages), sampling=sampling, client=client)
+            async with contextlib.aclosing(instance.generate(generation)) as outputs:
+                async for output in outputs:
+                    if isinstance(output, Text):
+                        texts.append(output.text)
+                        yield output
+                    elif isinstance(output, Finished):
+                        yield ChatReply(
+                            model=instance.model,
+                            text="".join(texts),
+                            finish_reason=output.finish_reason,
+                            stats=msgspec.structs.replace(output.stats, load_seconds=load_seconds),
+                        )
+
+    async def close(self) -> None:
+        """End everything with `shutting_down`; no worker is left afterwards."""
+        self._closed = True
+        reason = _shutting_down()
+        await asyncio.gather(*(instance.unload(reason) for instance in list(self._instances.values())))
+
+    async def _obtain(
+        self,
+        name: str,
+        *,
+        context: int | None = None,
+        ttl_seconds: float | None,
+        identifier: str | None = None,
+        force: bool = False,
+    ) -> tuple[Instance, bool]:
+        """The instance that `name` means, and whether it was there before; begins to load a new one where needed."""
+        while True:
+            if self._closed:
+                raise _shutting_down()
+            instance = self._existing(name, identifier)
+            if instance is None:
+                break
+            if instance.usable:
+                return instance, True
+            await instance.gone.wait()  # on its way out; its place is free in a moment
+        file = self._library.find(name)
+        need = self._estimate(file, context)
+        if not force:
+            check_room(need, file.info.key)
+        instance = Instance(
+            identifier=identifier or file.info.key,
+            model=file.info.key,
+            options=LoadOptions(path=file.info.path, context_length=need.context_length, threads=self._threads()),
+            estimate=need,
+            ttl_seconds=ttl_seconds,
+            engine=WorkerEngine(
+                self._worker_command,
+                WorkerLog(self._logs, identifier or file.info.key),
+                patience=self._patience,
+            ),
+            events=self._events,
+            on_end=self._forget,
+        )
+        self._instances[instance.identifier] = instance
+        return instance, False
+
+    def _existing(self, name: str, identifier: str | None) -> Instance | None:
+        if identifier is None and name in self._instances:
+            return self._instances[name]
+        key = self._library.find(name).info.key
+        if identifier is None:
+            return next((instance for instance in self._instances.values() if instance.model == key), None)
+        instance = self._instances.get(identifier)
+        other = instance.model if instance is not None else self._key_or_none(identifier)
+        if other is not None and other != key:  # or the other model's name would be answered by this one
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                f"The identifier '{identifier}' already means '{other}'.",
+                hint="Choose another identifier.",
+            )
+        return instance
+
+    def _key_or_none(self, name: str) -> str | None:
+        try:
+            return self._library.find(name).info.key
+        except SamovarError:
+            return None
+
+    def _only_model(self) -> str:
+        """What a request without a model means."""
+        loaded = [instance.identifier for instance in self._instances.values() if instance.usable]
+        if len(loaded) > 1:
+            raise _ambiguous("Several models are in memory", loaded)
+        if loaded:
+            return loaded[0]
+        models = [info.key for info in self._library.ls() if info.state == "ready" and "chat" in info.capabilities]
+        if len(models) > 1:
+            raise _ambiguous("The request names no model, and there are several", models)
+        if not models:
+            raise SamovarError(
+                FailureCode.MODEL_UNKNOWN,
+                "There is no chat model on this machine.",
+                hint="`samovar get` fetches one.",
+            )
+        return models[0]
+
+    def _estimate(self, file: ModelFile, context: int | None) -> MemoryEstimate:
+        trained = file.header.context_length
+        if context is not None and trained is not None and context > trained:
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                f"'{file.info.key}' was trained for {trained:,} tokens of context; {context:,} were asked for.",
+                hint=f"Ask for at most {trained:,}.",
+            )
+        length = context or min(self._settings.current.models.context_length, trained or sys.maxsize)
+        # What is still being loaded has not taken its memory yet.
+        promised = sum(
+            instance.estimate.need_bytes
+            for instance in self._instances.values()
+            if instance.state in ("starting", "loading")
+        )
+        return estimate(file.header, context_length=length, free_bytes=max(0, available_bytes() - promised))
+
+    def _threads(self) -> int:
+        if chosen := self._settings.current.engine.threads:
+            return chosen
+        ours = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+        return max(1, min(psutil.cpu_count(logical=False) or ours, ours))
+
+    def _forget(self, instance: Instance) -> None:
+        if self._instances.get(instance.identifier) is instance:
+            del self._instances[instance.identifier]
+
+
+async def _load_progress(instance: Instance) -> AsyncGenerator[Progress, None]:
+    """Progress until `instance` is ready; nothing where it is already."""
+    if instance.state == "ready":
+        return
+    progresses: asyncio.Queue[float | None] = asyncio.Queue()
+    waiting = asyncio.create_task(instance.ready(progresses.put_nowait))
+    waiting.add_done_callback(lambda task: progresses.put_nowait(None))
+    try:
+        while (done := await progresses.get()) is not None:
+            yield _loading(done)
+        await waiting
+    finally:
+        waiting.cancel()
+
+
+def _loading(done: float) -> Progress:
+    return Progress(stage="loading", done=done, total=1, unit="ratio")
+
+
+def _unloaded(instance: Instance) -> SamovarError:
+    return SamovarError(
+        FailureCode.CANCELLED, f"'{instance.identifier}' was unloaded.", hint="Send the request again to load it."
+    )
+
+
+def _shutting_down() -> SamovarError:
+    return SamovarError(FailureCode.SHUTTING_DOWN, "The agent is stopping.", hint="`samovar up` starts it again.")
+
+
+def _ambiguous(what: str, names: list[str]) -> SamovarError:
+    return SamovarError(
+        FailureCode.MODEL_AMBIGUOUS,
+        f"{what}: {', '.join(names)}.",
+        hint="Name the one you mean.",
+        details={"models": names},
+    )

@@ -1,0 +1,103 @@
+"""A worker that misbehaves on demand: at load as its first argument says, later as the last message says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from samovar_agent.engine.interface import Finished, Loaded
+from samovar_agent.engine.wire import (
+    Answer,
+    Began,
+    Cancel,
+    Command,
+    Done,
+    Generate,
+    Hello,
+    Load,
+    LoadFailed,
+    Loading,
+    Piece,
+    Unload,
+    command_decoder,
+    encode,
+)
+from samovar_protocol import Failure, FailureCode
+from samovar_protocol.values import Stats
+
+
+def main(mode: str) -> None:
+    if mode == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    say(Hello())
+    decoder = command_decoder()
+    while data := os.read(0, 65536):
+        for command in decoder.feed(data):
+            obey(command, mode)
+
+
+def obey(command: Command, mode: str) -> None:
+    match command:
+        case Load():
+            load(mode)
+        case Generate(id_, generation):
+            reply(id_, generation.messages[-1].content)
+        case Cancel(id_):
+            log(f"cancel {id_}")
+        case Unload():
+            if mode != "deaf":
+                sys.exit(0)
+
+
+def load(mode: str) -> None:
+    match mode:
+        case "dies at load":
+            log("GGML_ASSERT(everything is fine) failed")
+            os._exit(3)
+        case "refuses":
+            say(LoadFailed(Failure(code=FailureCode.MODEL_UNSUPPORTED, message="No such architecture.")))
+            return
+        case "loads for ever":
+            say(Loading(0.5))
+            return
+    for progress in (0.0, 0.5, 1.0):
+        say(Loading(progress))
+        time.sleep(0.01)
+    say(Loaded(context_length=100, runtime="fake"))
+
+
+def reply(id_: int, text: str) -> None:
+    say(Began(id_))
+    match text:
+        case "crash":
+            say(Piece(id_, "half a re", 3))
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "assert":
+            log("a reason")
+            os._exit(1)
+        case "garbage":
+            os.write(1, b"llama_printed_something_here")
+        case "close pipe":
+            os.close(1)
+            time.sleep(60)
+        case "for ever":
+            say(Piece(id_, "and ", 1))
+        case _:
+            for word in text.split():
+                say(Piece(id_, f"{word} ", 1))
+            say(Done(id_, Finished(finish_reason="stop", stats=Stats(completion_tokens=len(text.split())))))
+
+
+def say(answer: Answer) -> None:
+    os.write(1, encode(answer))
+
+
+def log(line: str) -> None:
+    os.write(2, f"{line}\n".encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
