@@ -14,6 +14,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/samovar
 llama_cmake_args="-DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TESTS=OFF"
 llama_cmake_args="$llama_cmake_args -DLLAMA_BUILD_SERVER=OFF -DGGML_NATIVE=ON${CMAKE_ARGS:+ $CMAKE_ARGS}"
 
+# Programs start often here; compiling them each time would double the time that takes.
+unset PYTHONDONTWRITEBYTECODE
+
 say() {
     printf '==> %s\n' "$*" >&2
 }
@@ -184,8 +187,8 @@ show_progress() {
 
 # How far a build is. Ninja counts "[99/140]", make "[ 70%]". $1: pip's log.
 objects_done() (
-    done=$(tail -n 500 "$1" | sed -n -e 's|^ *\[\([0-9]*\)/\([0-9]*\)\].*|\1 of \2 done|p' \
-        -e 's|^ *\[ *\([0-9]*%\)\].*|\1 done|p' | tail -n 1)
+    done=$(sed -n -e 's|^ *\[\([0-9]*\)/\([0-9]*\)\].*|\1 of \2 done|p' \
+        -e 's|^ *\[ *\([0-9]*%\)\].*|\1 done|p' "$1" | tail -n 1)
     echo "${done:-preparing}"
 )
 

@@ -50,7 +50,7 @@ async def run(places: Places, *, with_tray: bool = True, foreground: bool = Fals
         stack.push_async_callback(services.instances.close)
         http = HttpServer(services)
         services.http = await http.start()
-        # What is pushed last is called first: streams end with `shutting_down` while the sockets that say so still live.
+        # What is pushed last is called first: streams end with `shutting_down` while the sockets that say so live.
         stack.push_async_callback(http.stop)
         _publish_endpoint(places, keys, control, services)
         stack.callback(_withdraw_endpoint, places)

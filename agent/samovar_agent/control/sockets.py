@@ -117,7 +117,10 @@ class ControlSockets:
         for server in (self._router, self._publisher):
             server.close(linger=1000)
         self._checker.close(0)
-        await asyncio.to_thread(self._context.term)  # waits until everything is handed over
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self._context.term()  # waits until everything is handed over
         for address in (self.control, self.events):
             if address.startswith("ipc://"):  # ZeroMQ leaves the file
                 Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
