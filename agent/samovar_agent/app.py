@@ -17,6 +17,7 @@ from samovar_agent import __version__, logs, tray
 from samovar_agent.control.server import ControlServer
 from samovar_agent.control.sockets import Keys
 from samovar_agent.engine.instances import Instances
+from samovar_agent.event_log import EventLog
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
 from samovar_agent.models.catalog import Catalog
@@ -28,7 +29,6 @@ from samovar_agent.services import Services
 from samovar_agent.settings import SettingsFile
 from samovar_agent.store.store import Store
 from samovar_protocol import PROTOCOL_VERSION, Endpoint, Places
-from samovar_protocol.events import AnyEvent, DownloadChanged, InstanceChanged, NetworkChanged
 
 log = logging.getLogger("samovar.agent")
 
@@ -47,21 +47,20 @@ async def run(places: Places, *, with_tray: bool = True, foreground: bool = Fals
         keys = Keys.generate()
         control = ControlServer(services, places, keys)
         stack.push_async_callback(control.stop)
+        stack.push_async_callback(services.downloads.close)
         stack.push_async_callback(services.instances.close)
         http = HttpServer(services)
         services.http = await http.start()
         # What is pushed last is called first: streams end with `shutting_down` while the sockets that say so live.
         stack.push_async_callback(http.stop)
+        _stop_on_signals(stopping)  # before anybody can find this agent and tell it to stop
         _publish_endpoint(places, keys, control, services)
         stack.callback(_withdraw_endpoint, places)
         if with_tray and settings.current.tray.enabled and tray.possible():
             process = tray.TrayProcess()
             await process.start()
             stack.push_async_callback(process.stop)
-        _stop_on_signals(stopping)
         log.info("agent started", extra={"version": __version__, "pid": os.getpid(), "http": services.http.urls})
-        if services.http.problem:
-            log.warning(services.http.problem)
         await stopping.wait()
         log.info("agent is stopping")
         control.refuse_new()
@@ -70,14 +69,13 @@ async def run(places: Places, *, with_tray: bool = True, foreground: bool = Fals
 
 async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Event, stack: AsyncExitStack) -> Services:
     events = EventBus()
-    events.subscribe(_log_event)
+    events.subscribe(EventLog())
     store = await Store.open(places.database_file)
     stack.push_async_callback(store.close)
     gate = Gate(settings, store, Connectivity(), events)
     library = Library(places=places, settings=settings, events=events, store=store)
     await library.open()
     downloads = Downloads(places=places, library=library, gate=gate, events=events, catalog=Catalog.built_in())
-    stack.push_async_callback(downloads.close)
     return Services(
         places=places,
         settings=settings,
@@ -89,22 +87,6 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
         instances=Instances(library=library, settings=settings, events=events, logs=places.logs),
         stop=stopping.set,
     )
-
-
-def _log_event(sequence: int, time: float, request_id: str | None, event: AnyEvent) -> None:
-    """What happened to models, for `samovar logs`; loading progress is left out."""
-    match event:
-        case InstanceChanged(instance=instance) if instance.state == "failed":
-            log.error("%s failed: %s", instance.identifier, instance.problem, extra={"cause": request_id})
-        case InstanceChanged(instance=instance) if instance.state in ("ready", "stopped") and not instance.active:
-            state = "is loaded" if instance.state == "ready" else "is unloaded"
-            log.info("%s %s", instance.identifier, state, extra={"cause": request_id})
-        case DownloadChanged(outcome=str() as outcome):
-            log.info("download of %s: %s", event.model, outcome, extra={"cause": request_id})
-        case NetworkChanged(network=network):
-            log.info("network policy %s, connected: %s", network.policy, network.connected)
-        case _:
-            pass
 
 
 def _publish_endpoint(places: Places, keys: Keys, control: ControlServer, services: Services) -> None:

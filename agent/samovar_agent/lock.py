@@ -14,7 +14,8 @@ from typing import IO
 
 from samovar_agent.platforms import try_lock
 
-_PATIENCE = 3.0
+_PATIENCE = 15.0
+"""Seconds; longer than an agent takes to stop whose workers and clients do not listen."""
 _PAUSE = 0.02
 
 

@@ -47,7 +47,9 @@ def configure(file: Path, *, level: str, foreground: bool = False) -> None:
     - file: rotated at 5 MiB, three old ones kept. - level: "debug", "info", "warning" or "error".
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    to_file = RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=_FILES - 1, encoding="utf-8")
+    to_file = RotatingFileHandler(
+        file, maxBytes=_FILE_BYTES, backupCount=_FILES - 1, encoding="utf-8", errors="backslashreplace"
+    )
     to_file.setFormatter(JsonLines())
     handlers: list[logging.Handler] = [to_file]
     if foreground:
@@ -56,3 +58,8 @@ def configure(file: Path, *, level: str, foreground: bool = False) -> None:
         handlers.append(to_terminal)
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
     logging.raiseExceptions = False  # a full disk must not turn each log line into a traceback on stderr
+
+
+def set_level(level: str) -> None:
+    """Keep lines from this level on."""
+    logging.getLogger().setLevel(level.upper())

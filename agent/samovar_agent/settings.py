@@ -10,7 +10,9 @@ the agent with a sentence that names the line; it is never overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,9 +89,6 @@ class LogSettings(msgspec.Struct, frozen=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least severe line to keep.")] = (
         "info"
     )
-    prompts: Annotated[bool, Meta(description="Also log what users type; off unless you are looking for a fault.")] = (
-        False
-    )
 
 
 class TraySettings(msgspec.Struct, frozen=True):
@@ -118,7 +117,7 @@ class SettingsFile:
 
     - path: the TOML file; need not exist. - environ: for `ENVIRONMENT`; tests pass their own.
     - current: the settings that hold now. - unknown: keys in the file that no setting has, for `doctor`.
-    Raises `setting_invalid` where the file is not TOML or a value does not fit.
+    Raises `setting_invalid` where the file cannot be read, is not TOML, or a value does not fit.
     """
 
     def __init__(self, path: Path, environ: dict[str, str] | None = None) -> None:
@@ -140,13 +139,13 @@ class SettingsFile:
     def set(self, key: str, value: SettingValue | None) -> Setting:
         """Change one setting, in the file and here; None returns it to its default.
 
-        Text from a command line is read as the setting's type. Raises `setting_unknown`, `setting_invalid`,
-        or `disk_full`, after which the old settings are intact.
+        Text from a command line is read as the setting's type. Raises `setting_unknown`, `setting_invalid` (also where
+        the file was broken meanwhile), or `disk_full`, after which the old settings are intact.
         """
         self.get(key)
         section, name = key.split(".")
         text = self._text()
-        document = tomllib.loads(text)
+        document = self._parse(text)
         if value is None:
             document.get(section, {}).pop(name, None)
         else:
@@ -158,12 +157,7 @@ class SettingsFile:
         return self.get(key)
 
     def _read(self) -> tuple[Settings, list[str]]:
-        try:
-            document = tomllib.loads(self._text())
-        except tomllib.TOMLDecodeError as error:
-            raise SamovarError(
-                FailureCode.SETTING_INVALID, f"{self.path} is not valid TOML: {error}.", hint="Correct that line."
-            ) from error
+        document = self._parse(self._text())
         known = {setting.key for setting in self._settings(Settings())}
         unknown = [
             f"{section}.{name}" if isinstance(values, dict) else section
@@ -182,9 +176,29 @@ class SettingsFile:
 
     def _text(self) -> str:
         try:
-            return self.path.read_text(encoding="utf-8")
+            return self.path.read_text(encoding="utf-8-sig")  # Windows' editors begin a file with a byte order mark
         except FileNotFoundError:
             return ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise SamovarError(
+                FailureCode.SETTING_INVALID, f"{self.path} cannot be read: {error}.", hint="Save it as UTF-8 text."
+            ) from error
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SamovarError(
+                FailureCode.SETTING_INVALID, f"{self.path} is not valid TOML: {error}.", hint="Correct that line."
+            ) from error
+        for section in Settings.__struct_fields__:
+            if not isinstance(document.get(section, {}), dict):
+                raise SamovarError(
+                    FailureCode.SETTING_INVALID,
+                    f"'{section}' in {self.path} is not a section.",
+                    hint=f"Write [{section}] on a line of its own, and its settings below.",
+                )
+        return document
 
     def _write(self, text: str, section: str, name: str, value: SettingValue | None) -> None:
         import tomlkit
@@ -218,18 +232,22 @@ class SettingsFile:
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` by `data` so that a crash or a full disk leaves either the old file or the new one.
 
-    Raises `disk_full`.
+    A symbolic link stays one, and its target is replaced. Raises `disk_full`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise SamovarError(
             FailureCode.DISK_FULL,
             f"{path} could not be written: {error.strerror or error}.",

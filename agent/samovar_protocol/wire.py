@@ -94,14 +94,13 @@ def encode_request(request_id: str, request: Request[Any]) -> bytes:
 
 
 def decode_message(frame: bytes | memoryview) -> RequestMessage:
-    """The envelope of a request; raises `bad_request` or `unsupported_version`."""
+    """The envelope of a request; raises `bad_request`."""
     try:
-        message = _message_decoder.decode(frame)
+        return _message_decoder.decode(frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SamovarError(
             FailureCode.BAD_REQUEST, f"The message is not a request: {error}.", hint="See PROTOCOL.md for its shape."
         ) from error
-    return message
 
 
 def decode_request(message: RequestMessage) -> AnyRequest:

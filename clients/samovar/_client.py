@@ -288,6 +288,9 @@ class Events:
         except TimeoutError:
             self._end()
             raise _not_running("The agent does not send events.") from None
+        except BaseException:
+            self._end()
+            raise
         return self
 
     async def __aexit__(

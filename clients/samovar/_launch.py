@@ -70,7 +70,8 @@ def start_agent(*, tray: bool = True, timeout: float = _START_TIMEOUT, home: Pat
         # Of two starts at once only one wins the lock, and both attach to the winner. The other must not live on to
         # take the lock when the winner is told to stop.
         if (endpoint := running_agent(home)) is not None:
-            if endpoint.pid != process.pid:
+            # (On Windows the child of a virtual environment is a launcher, and the agent is the launcher's child.)
+            if endpoint.pid != process.pid and sys.platform != "win32":
                 process.kill()
                 process.wait()
             return endpoint

@@ -43,6 +43,7 @@ class LoopSocket:
         self._on_lost = on_lost
         self._socket = context.socket(kind)
         self._socket.linger = 0
+        self._socket.sndhwm = 0  # sending never fails for want of room; who asks is bounded by waiting for the answers
         self._socket.maxmsgsize = MAX_FRAME_BYTES
         self._socket.curve_serverkey = endpoint.server_key.encode()
         self._socket.curve_publickey = endpoint.client_key.encode()

@@ -15,7 +15,7 @@ import psutil
 
 import samovar
 from samovar_agent.engine.interface import Finished, Generation, LoadOptions
-from samovar_agent.engine.process import WorkerEngine
+from samovar_agent.engine.process import WORKER_COMMAND, WorkerEngine
 from samovar_agent.engine.worker_log import WorkerLog
 from samovar_protocol import Endpoint, FailureCode, Places, SamovarError
 from samovar_protocol.requests import ConfigSet, Import, Load
@@ -99,7 +99,7 @@ async def _load() -> str:
 async def _worker() -> WorkerEngine:
     """A worker of this process's own, as the agent starts them."""
     log = WorkerLog(Places.find().logs, "bench")
-    engine = WorkerEngine([sys.executable, "-m", "samovar_agent.engine.worker"], log)
+    engine = WorkerEngine(WORKER_COMMAND, log)
     await engine.start()
     options = LoadOptions(path=str(model_file()), context_length=CONTEXT, threads=THREADS)
     await engine.load(options, on_progress=lambda _: None)

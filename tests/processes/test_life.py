@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ import pytest
 
 from samovar import SamovarError
 from samovar.requests import Ls, Ping, Status
+from samovar_agent import lock
 from samovar_protocol import Endpoint, FailureCode
 from tests.processes.agent import (
     SAMOVAR,
@@ -70,6 +72,16 @@ def test_many_ups_at_once_make_one_agent(fresh: AgentProcess) -> None:
     # None of the losers waits to take over once the winner is told to stop.
     ours = [process for process in psutil.process_iter() if is_agent_of(process, fresh.home)]
     assert [process.pid for process in ours] == [fresh.endpoint.pid]
+
+
+def test_an_up_waits_for_an_agent_that_takes_long_to_stop(fresh: AgentProcess) -> None:
+    held = lock.acquire(fresh.places.lock_file, hopeless=lambda: False)  # as one does that has withdrawn its endpoint
+    release = threading.Timer(4, held.close)
+    release.start()
+    try:
+        fresh.up()
+    finally:
+        release.join()
 
 
 def test_the_endpoint_is_for_its_owner_only(agent: AgentProcess) -> None:

@@ -37,6 +37,21 @@ def test_a_line_is_an_object_with_what_extra_brought(tmp_path: Path) -> None:
     assert "boom" in second["traceback"]
 
 
+def test_a_name_that_is_not_text_is_logged_all_the_same(tmp_path: Path) -> None:
+    logs.configure(tmp_path / "agent.log", level="info")
+    logging.getLogger("samovar.x").info("found %s", "a\udcff.gguf")
+    assert json.loads((tmp_path / "agent.log").read_text())["message"] == "found a\udcff.gguf"
+
+
+def test_the_level_changes_while_it_runs(tmp_path: Path) -> None:
+    logs.configure(tmp_path / "agent.log", level="warning")
+    logging.getLogger("samovar.x").info("too little")
+    logs.set_level("info")
+    logging.getLogger("samovar.x").info("enough")
+    assert "enough" in (tmp_path / "agent.log").read_text()
+    assert "too little" not in (tmp_path / "agent.log").read_text()
+
+
 def test_the_log_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_FILE_BYTES", 10_000)
     logs.configure(tmp_path / "agent.log", level="info")

@@ -91,14 +91,54 @@ def test_a_near_miss_is_suggested(tmp_path: Path) -> None:
         settings(tmp_path).get("server.prot")
 
 
-@pytest.mark.parametrize("text", ["[server\n", "[server]\nport = 'x'\n", "server = 3\n", "[server]\nport = 99999\n"])
-def test_a_broken_file_is_named_and_never_overwritten(tmp_path: Path, text: str) -> None:
-    (tmp_path / "config.toml").write_text(text)
+@pytest.mark.parametrize(
+    "content",
+    [b"[server\n", b"[server]\nport = 'x'\n", b"server = 3\n", b"[server]\nport = 99999\n", b"# gr\xfc\xdfe\n"],
+)
+def test_a_broken_file_is_named_and_never_overwritten(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+    for environ in ({}, {"SAMOVAR_PORT": "1"}) if b"port" not in content else ({},):
+        with pytest.raises(SamovarError) as raised:
+            settings(tmp_path, **environ)
+        assert raised.value.code == FailureCode.SETTING_INVALID
+        assert "config.toml" in str(raised.value)
+    assert (tmp_path / "config.toml").read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"[server\n", b"server = 3\n", b"# gr\xfc\xdfe\n"])
+@pytest.mark.parametrize("value", [1, None])
+def test_a_file_that_was_broken_meanwhile_is_not_overwritten(tmp_path: Path, content: bytes, value: int | None) -> None:
+    file = settings(tmp_path)
+    (tmp_path / "config.toml").write_bytes(content)
     with pytest.raises(SamovarError) as raised:
-        settings(tmp_path)
+        file.set("server.port", value)
     assert raised.value.code == FailureCode.SETTING_INVALID
-    assert "config.toml" in str(raised.value)
-    assert (tmp_path / "config.toml").read_text() == text
+    assert (tmp_path / "config.toml").read_bytes() == content
+    assert file.current == Settings()
+
+
+def test_a_file_that_notepad_saved_is_read(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbf[server]\r\nport = 1\r\n")
+    assert settings(tmp_path).current.server.port == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and modes are POSIX's")
+def test_a_linked_and_private_file_stays_so(tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles" / "samovar.toml"
+    real.parent.mkdir()
+    real.write_text("# mine\n")
+    real.chmod(0o600)
+    (tmp_path / "config.toml").symlink_to(real)
+    settings(tmp_path).set("server.port", 9000)
+    assert (tmp_path / "config.toml").is_symlink()
+    assert "# mine" in real.read_text() and "port = 9000" in real.read_text()
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_cannot_be_made_is_a_typed_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SamovarError):
+        SettingsFile(tmp_path / "file" / "config.toml", {}).set("server.port", 1)
 
 
 def test_unknown_keys_in_the_file_are_kept_and_reported(tmp_path: Path) -> None:

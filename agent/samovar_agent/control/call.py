@@ -14,7 +14,8 @@ from samovar_protocol.values import Progress, Text
 class Call:
     """The agent's services and the way back to the client.
 
-    - send: one chunk of a streamed answer; raises `PeerGone` when the client has left, which ends the handler.
+    - send: one chunk of a streamed answer. When the client has left, the handler is cancelled; nothing is raised, since
+      progress is often told from the task of somebody whom that must not end.
     - cancel: stop another request of the same client; whether there was one.
     - requester: who asks, for the journal.
     """

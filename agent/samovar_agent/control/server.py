@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import time
+from collections import deque
 from functools import partial
 
 from samovar_agent.control.call import Call
 from samovar_agent.control.dispatch import dispatch
-from samovar_agent.control.sockets import ControlSockets, Keys, PeerGone, socket_folder
+from samovar_agent.control.sockets import ControlSockets, Keys, PeerGone, PeerSlow, socket_folder
 from samovar_agent.events import cause
 from samovar_agent.services import Services
 from samovar_protocol import FailureCode, Places, SamovarError
 from samovar_protocol.events import AnyEvent, Stopping, Subscribed
 from samovar_protocol.requests import AnyRequest, Hello
+from samovar_protocol.values import Progress, Text
 from samovar_protocol.wire import (
     decode_message,
     decode_request,
@@ -28,6 +30,12 @@ log = logging.getLogger("samovar.control")
 
 _LAST_WORDS = 2.0
 """Seconds that requests have to end by themselves when the agent stops."""
+_RETRY_SECONDS = 1.0
+"""How often the last messages of requests are offered to clients that do not read."""
+_LATE_ANSWERS = 1000
+"""So many of them are kept, the newest ones."""
+_REMEMBERED_CLIENTS = 1000
+"""Names of clients that are kept, the newest ones: ZeroMQ does not say who has left."""
 
 
 class ControlServer:
@@ -40,6 +48,7 @@ class ControlServer:
         self._services = services
         self._tasks: dict[tuple[bytes, str], asyncio.Task[None]] = {}
         self._clients: dict[bytes, str] = {}
+        self._late: deque[tuple[bytes, bytes]] = deque(maxlen=_LATE_ANSWERS)
         self._stopping = False
         self._complained = False
         self.sockets = ControlSockets(socket_folder(places.socket_folder()), keys, on_message=self._receive)
@@ -84,20 +93,34 @@ class ControlServer:
                 )
         except SamovarError as error:
             self._complain(error)
-            with contextlib.suppress(PeerGone):
-                self.sockets.send(identity, encode_failed(request_id, error.failure))
+            self._answer(identity, encode_failed(request_id, error.failure))
             return
         if isinstance(request, Hello):
             self._clients[identity] = request.client[:100]
+            if len(self._clients) > _REMEMBERED_CLIENTS:
+                del self._clients[next(iter(self._clients))]
         task = asyncio.create_task(self._serve(identity, request_id, request))
         self._tasks[identity, request_id] = task
 
     async def _serve(self, identity: bytes, request_id: str, request: AnyRequest) -> None:
         cause.set(request_id)
-        send = partial(self.sockets.send, identity)
+        task = self._tasks[identity, request_id]
+        unread = False
+
+        def send(chunk: Progress | Text) -> None:
+            nonlocal unread
+            if unread:
+                return
+            try:
+                self.sockets.send(identity, encode_chunk(request_id, chunk))
+            except (PeerGone, PeerSlow) as problem:
+                log.debug("%s: its request %s ends", problem, request_id)
+                unread = True
+                task.cancel()
+
         call = Call(
             services=self._services,
-            send=lambda chunk: send(encode_chunk(request_id, chunk)),
+            send=send,
             cancel=partial(self._cancel, identity),
             requester=self._clients.get(identity, "control"),
         )
@@ -106,32 +129,48 @@ class ControlServer:
         except SamovarError as error:
             answer = encode_failed(request_id, error.failure)
         except asyncio.CancelledError:
-            answer = encode_failed(request_id, (_shutting_down() if self._stopping else _cancelled()).failure)
-        except PeerGone as gone:
-            log.debug("%s: its request %s ends", gone, request_id)
-            return
+            reason = _shutting_down() if self._stopping else _not_read() if unread else _cancelled()
+            answer = encode_failed(request_id, reason.failure)
         except Exception:
             log.exception("the request %s failed", type(request).__name__)
             answer = encode_failed(request_id, _internal().failure)
         finally:
             self._tasks.pop((identity, request_id), None)
-        with contextlib.suppress(PeerGone):
-            send(answer)
+        self._answer(identity, answer)
+
+    def _answer(self, identity: bytes, frame: bytes) -> None:
+        """Send the last message of a request, as soon as the client takes it: it may wait for that for ever."""
+        try:
+            self.sockets.send(identity, frame)
+        except PeerGone:
+            pass
+        except PeerSlow:
+            self._late.append((identity, frame))
+            if len(self._late) == 1:
+                asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._answer_late)
+
+    def _answer_late(self) -> None:
+        late = list(self._late)
+        self._late.clear()
+        for identity, frame in late:
+            self._answer(identity, frame)
 
     def _cancel(self, identity: bytes, target: str) -> bool:
         task = self._tasks.get((identity, target))
-        return task is not None and task.cancel()
+        if task is None:
+            return False
+        return task.cancelling() > 0 or task.cancel()  # only once: a second one would cut its cleaning up short
 
     def _complain(self, error: SamovarError) -> None:
         if not self._complained:  # once: a broken client could fill the disk with log lines otherwise
             self._complained = True
             log.warning("a message on the control socket was refused: %s", error.failure.message)
 
-    def _publish(self, sequence: int, time: float, request_id: str | None, event: AnyEvent) -> None:
-        self.sockets.publish(encode_event(sequence, time, request_id, event))
+    def _publish(self, sequence: int, when: float, request_id: str | None, event: AnyEvent) -> None:
+        self.sockets.publish(encode_event(sequence, when, request_id, event))
 
     def _greet(self) -> None:
-        self._publish(self._services.events.sequence, 0.0, None, Subscribed())
+        self._publish(self._services.events.sequence, time.time(), None, Subscribed())
 
 
 def _shutting_down() -> SamovarError:
@@ -142,6 +181,12 @@ def _shutting_down() -> SamovarError:
 
 def _cancelled() -> SamovarError:
     return SamovarError(FailureCode.CANCELLED, "The request was cancelled.")
+
+
+def _not_read() -> SamovarError:
+    return SamovarError(
+        FailureCode.CANCELLED, "The request was cancelled because its answer was not read.", hint="Read it as it comes."
+    )
 
 
 def _internal() -> SamovarError:

@@ -21,6 +21,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 from zmq.utils.z85 import decode as z85_decode
 
+from samovar_agent.platforms import watching_loop
 from samovar_protocol.wire import MAX_FRAME_BYTES
 
 log = logging.getLogger("samovar.control")
@@ -28,6 +29,8 @@ log = logging.getLogger("samovar.control")
 _REFUSED = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 _OUTGOING_LIMIT = 10_000
 """Messages that wait for one slow client before its requests are cancelled."""
+_AT_ONCE = 100
+"""Requests that are read before everything else gets its turn; a client that floods us would have them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,11 @@ class Keys:
 
 
 class PeerGone(Exception):
-    """The client to whom this message should go has left, or reads too slowly to be served."""
+    """The client to whom this message should go has left."""
+
+
+class PeerSlow(Exception):
+    """The client to whom this message should go has not read thousands of earlier ones."""
 
 
 class ControlSockets:
@@ -64,8 +71,9 @@ class ControlSockets:
         self._context: zmq.Context[Any] = zmq.Context()
         # More than the default 1023, so that a flood of connections cannot lock the user's own clients out.
         self._context.set(zmq.MAX_SOCKETS, 4096)
-        self._loop = asyncio.get_running_loop()
+        self._loop = watching_loop(asyncio.get_running_loop())
         self._subscribed: Callable[[], None] = lambda: None
+        self._reading_soon = False
         self._checker = self._context.socket(zmq.REP)
         self._checker.bind("inproc://zeromq.zap.01")
         self._router = self._server(zmq.ROUTER)
@@ -89,17 +97,20 @@ class ControlSockets:
         self._subscribed = callback
 
     def send(self, identity: bytes, frame: bytes) -> None:
-        """Queue one message to a client; raises `PeerGone`."""
+        """Queue one message to a client; raises `PeerGone` or `PeerSlow`."""
+        if self._router.closed:
+            raise PeerGone("the sockets are closed")
         try:
             self._router.send_multipart((identity, frame), zmq.NOBLOCK, copy=len(frame) < 65536)
         except zmq.Again:
-            raise PeerGone("the client does not read") from None
+            raise PeerSlow("the client does not read") from None
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             raise PeerGone("the client is gone") from None
-        # The descriptor is edge-triggered: what arrived while we sent would not be announced again.
-        self._loop.call_soon(self._read_requests)
+        finally:
+            # The descriptor is edge-triggered: what arrived while we sent, or tried to, would not be announced again.
+            self._read_requests_soon()
 
     def publish(self, frames: list[bytes]) -> None:
         """Send an event to all subscribers; one that reads too slowly loses it and sees the gap in the numbers."""
@@ -151,13 +162,22 @@ class ControlSockets:
             socket.bind(f"ipc://{path}")
         return socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
+    def _read_requests_soon(self) -> None:
+        if not self._reading_soon:
+            self._reading_soon = True
+            self._loop.call_soon(self._read_requests)
+
     def _read_requests(self) -> None:
-        while not self._router.closed:
+        self._reading_soon = False
+        for _ in range(_AT_ONCE):
+            if self._router.closed:
+                return
             try:
                 identity, *frames = self._router.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             self._on_message(identity, frames)
+        self._read_requests_soon()
 
     def _read_subscriptions(self) -> None:
         while not self._publisher.closed:

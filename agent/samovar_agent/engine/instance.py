@@ -25,7 +25,7 @@ class Instance:
     """A model in memory, or on its way there or out.
 
     - identifier: what requests may name. - model: the model's key. - ttl_seconds: unloaded after so long without use.
-    - on_end: called once, when it can no longer be used.
+    - on_end: called once, when it is gone.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Instance:
 
     @contextlib.contextmanager
     def use(self) -> Iterator[None]:
-        """Keep it in memory meanwhile."""
+        """Keep it in memory meanwhile. Where the last user goes before it is loaded, loading stops."""
         self._users += 1
         self._arm()
         try:
@@ -104,16 +104,19 @@ class Instance:
             self._users -= 1
             self._used_at = time.time()
             self._arm()
+            if self.usable and not self._ready.done() and not self._users:
+                self._end_soon(SamovarError(FailureCode.CANCELLED, f"Loading '{self.identifier}' was cancelled."))
 
     async def ready(self, on_progress: OnProgress) -> None:
-        """Wait until it is loaded; raises why it cannot be. When the last who waits gives up, loading stops."""
+        """Wait until it is loaded; raises why it cannot be. Only inside `use`.
+
+        - on_progress: told 0 to 1; must not raise, since it is called by whoever reads the worker's answers.
+        """
         self._listeners.append(on_progress)
         try:
             await asyncio.shield(self._ready)
         finally:
             self._listeners.remove(on_progress)
-            if self.usable and not self._ready.done() and not self._listeners:
-                self._end_soon(SamovarError(FailureCode.CANCELLED, f"Loading '{self.identifier}' was cancelled."))
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Output, None]:
         """Compute a reply; only inside `use` and after `ready`."""
@@ -171,12 +174,12 @@ class Instance:
         self._problem = error.failure.message
         self._disarm()
         self._to("failed")
-        self._on_end(self)
         try:
             await self._engine.close(error)
         finally:
             if not self._ready.done():
                 self._ready.set_exception(error)
+            self._on_end(self)
             self.gone.set()
 
     def _end_soon(self, reason: SamovarError) -> None:
@@ -185,10 +188,10 @@ class Instance:
         self._to("unloading")
         if not self._ready.done():
             self._ready.set_exception(reason)
+        self._life.cancel()  # here and not in the task: it may be about to wake up and call itself loaded
         self._ending = asyncio.create_task(self._end(reason))
 
     async def _end(self, reason: SamovarError) -> None:
-        self._life.cancel()
         await asyncio.wait([self._life])
         try:
             await self._engine.close(reason)

@@ -20,8 +20,9 @@ import psutil
 
 from samovar_agent.engine.instance import Instance
 from samovar_agent.engine.interface import Finished, Generation, LoadOptions
+from samovar_agent.engine.lifecycle import ENDED
 from samovar_agent.engine.memory import available_bytes, check_room, estimate
-from samovar_agent.engine.process import WorkerEngine
+from samovar_agent.engine.process import WORKER_COMMAND, WorkerEngine
 from samovar_agent.engine.worker_log import WorkerLog
 from samovar_agent.events import EventBus
 from samovar_agent.models.library import Library, ModelFile
@@ -45,7 +46,7 @@ class Instances:
         settings: SettingsFile,
         events: EventBus,
         logs: Path,
-        worker_command: Sequence[str] = (sys.executable, "-m", "samovar_agent.engine.worker"),
+        worker_command: Sequence[str] = WORKER_COMMAND,
         patience: float = 3.0,
     ) -> None:
         self._library, self._settings, self._events, self._logs = library, settings, events, logs
@@ -74,7 +75,9 @@ class Instances:
             name, context=context, ttl_seconds=ttl_seconds, identifier=identifier, force=force
         )
         with instance.use():
-            await instance.ready(lambda done: on_progress(_loading(done)))
+            async with contextlib.aclosing(_load_progress(instance)) as progresses:
+                async for progress in progresses:
+                    on_progress(progress)  # raises where the client has left; that ends this request alone
         return LoadReply(estimate=instance.estimate, instance=instance.info, already_loaded=already)
 
     def estimate(self, name: str, *, context: int | None = None) -> MemoryEstimate:
@@ -90,7 +93,7 @@ class Instances:
         instance = self._instances.get(name)
         if instance is None:
             with contextlib.suppress(SamovarError):  # a model may be gone from the library and still in memory
-                name = self._library.find(name).info.key
+                name = self._library.key_of(name)
             found = [instance for instance in self._instances.values() if instance.model == name]
             if len(found) > 1:
                 raise _ambiguous(f"'{name}' is in memory several times", [one.identifier for one in found])
@@ -109,8 +112,8 @@ class Instances:
         return [instance.identifier for instance in instances]
 
     def ls(self) -> list[InstanceInfo]:
-        """Instances, oldest first."""
-        return [instance.info for instance in self._instances.values()]
+        """Instances, oldest first; not those that failed and whose process is about to be gone."""
+        return [instance.info for instance in self._instances.values() if instance.state not in ENDED]
 
     async def generate(
         self, model: str | None, messages: Sequence[Message], sampling: Sampling, *, client: str = ""
@@ -121,10 +124,10 @@ class Instances:
         request it is; where several wait, clients take turns. Closing the generator, or cancelling who iterates,
         stops the work within one decode step. Raises what `load` does, `context_overflow`, `worker_crashed`.
         """
+        began = time.monotonic()
         minutes = self._settings.current.models.ttl_minutes
         instance, _ = await self._obtain(model or self._only_model(), ttl_seconds=minutes * 60 if minutes else None)
         with instance.use():
-            began = time.monotonic()
             async with contextlib.aclosing(_load_progress(instance)) as progresses:
                 async for progress in progresses:
                     yield progress
@@ -193,7 +196,7 @@ class Instances:
     def _existing(self, name: str, identifier: str | None) -> Instance | None:
         if identifier is None and name in self._instances:
             return self._instances[name]
-        key = self._library.find(name).info.key
+        key = self._library.key_of(name)
         if identifier is None:
             return next((instance for instance in self._instances.values() if instance.model == key), None)
         instance = self._instances.get(identifier)
@@ -208,7 +211,7 @@ class Instances:
 
     def _key_or_none(self, name: str) -> str | None:
         try:
-            return self._library.find(name).info.key
+            return self._library.key_of(name)
         except SamovarError:
             return None
 

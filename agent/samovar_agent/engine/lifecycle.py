@@ -19,7 +19,7 @@ TRANSITIONS: dict[InstanceState, frozenset[InstanceState]] = {
 """From each state, where it may go. A worker that dies while it unloads has done what was asked: "stopped"."""
 
 ENDED: frozenset[InstanceState] = frozenset({"stopped", "failed"})
-"""The instance is gone; its process too."""
+"""Nothing follows. A failed instance's process may still be on its way out."""
 
 
 class Lifecycle:

@@ -27,6 +27,9 @@ _WORKER_BYTES = 28 * 1024 * 1024
 _TOKEN_BYTES = 400
 """Each entry of the vocabulary in llama.cpp's tables."""
 
+_WITHOUT_WINDOW = frozenset({"phi3", "phimoe"})
+"""Their headers name a sliding window that llama.cpp does not use."""
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -77,12 +80,12 @@ def resident_bytes(pid: int | None) -> int:
 def _cache_bytes(header: GgufHeader, context_length: int) -> int:
     tokens = _padded(context_length)
     full = _per_token(header) * tokens
-    if header.sliding_window is None or header.sliding_window >= context_length:
+    window = None if header.architecture in _WITHOUT_WINDOW else header.sliding_window
+    if window is None or window >= context_length:
         return full
     # Which layers have a window is the architecture's secret; families alternate from 1:1 to 5:1. Half of them at the
     # window's length never promises too little room for a known one.
-    window = _padded(header.sliding_window + _STEP_TOKENS)
-    return (full + _per_token(header) * min(window, tokens)) // 2
+    return (full + _per_token(header) * min(_padded(window + _STEP_TOKENS), tokens)) // 2
 
 
 def _per_token(header: GgufHeader) -> int:

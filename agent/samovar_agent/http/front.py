@@ -15,6 +15,7 @@ from samovar_agent.http.guard import Guard, Needs
 from samovar_agent.http.json_body import MAX_BODY_BYTES
 from samovar_agent.http.open_work import Job, OpenWork
 from samovar_protocol import Failure, FailureCode, SamovarError
+from samovar_protocol.values import TokenInfo
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Endpoint = Callable[[web.Request, Job], Awaitable[web.StreamResponse]]
@@ -69,7 +70,7 @@ class Front:
             token = self._guard.check_token(request, route.needs)
             self._guard.check_json(request)
             cause.set(f"http-{next(self._numbers)}")
-            with self._work.begin(token) as job:
+            with self._work.begin(token, _client(request, token)) as job:
                 return await route.endpoint(request, job)
 
         return enter
@@ -132,3 +133,10 @@ def _preflight(request: web.Request) -> web.Response:
     if request.headers.get("Access-Control-Request-Private-Network") == "true":
         headers["Access-Control-Allow-Private-Network"] = "true"
     return web.Response(status=204, headers=headers)
+
+
+def _client(request: web.Request, token: TokenInfo | None) -> str:
+    """Who asks, as far as HTTP tells: the holder of a token, or a program at an address."""
+    if token is not None:
+        return f"http token {token.name}"
+    return f"http {request.remote} {request.headers.get('User-Agent', '')[:100]}"

@@ -16,10 +16,13 @@ from samovar_protocol.values import TokenInfo
 
 
 class Job:
-    """One request being answered. - token: the valid API token that it came with, if any."""
+    """One request being answered.
 
-    def __init__(self, token: TokenInfo | None) -> None:
-        self.token = token
+    - token: the valid API token that it came with, if any. - client: who asks; where several wait, clients take turns.
+    """
+
+    def __init__(self, token: TokenInfo | None, client: str) -> None:
+        self.token, self.client = token, client
         self._failure: Failure | None = None
         self._scope: asyncio.Timeout | None = None
 
@@ -55,9 +58,9 @@ class OpenWork:
         self._none_left.set()
 
     @contextmanager
-    def begin(self, token: TokenInfo | None) -> Iterator[Job]:
+    def begin(self, token: TokenInfo | None, client: str) -> Iterator[Job]:
         """A job that counts as open until its response is written."""
-        job = Job(token)
+        job = Job(token, client)
         self._jobs.add(job)
         self._none_left.clear()
         try:

@@ -23,6 +23,10 @@ MAX_STRINGS = 4_000_000
 """Texts in all lists of a file, which are walked one by one; the largest vocabularies have 300,000, twice."""
 MAX_KEPT_NUMBERS = 8192
 """Longest list of numbers that is kept: one for each layer. Longer ones (token scores) are skipped."""
+MAX_KEPT_BYTES = 32 * 1024 * 1024
+"""Texts, names and numbers of one header that are kept, all together; the largest real ones have some 5 MB."""
+_NUMBER_BYTES = 40
+"""A number in a list, as a Python object."""
 
 STRING, ARRAY = 8, 9
 _SCALARS = {
@@ -61,6 +65,7 @@ class GgufReader:
         self._base = 0  # offset of the window in the file
         self._at = 0  # position in the window
         self._strings_left = MAX_STRINGS
+        self._kept_left = MAX_KEPT_BYTES
 
     @property
     def position(self) -> int:
@@ -98,6 +103,7 @@ class GgufReader:
         length = self.u64()
         if length > MAX_KEY_BYTES:
             raise self.broken(f"has a name of {length:,} bytes in its header; {MAX_KEY_BYTES:,} is the limit")
+        self._keep(length)
         return self.raw(length)
 
     def value(self, key: str) -> Metadatum:
@@ -122,6 +128,7 @@ class GgufReader:
             raise self.broken(f"is truncated or damaged: the text at '{key}' goes on past the end of the file")
         if length > MAX_STRING_BYTES:
             raise self.broken(f"has a text of {length:,} bytes at '{key}'; {MAX_STRING_BYTES:,} is the limit")
+        self._keep(length)
         return self.raw(length).decode("utf-8", "replace")
 
     def _array(self, key: str) -> SkippedArray | tuple[int | float, ...]:
@@ -138,10 +145,16 @@ class GgufReader:
         if shape is None:
             self._skip_strings(count, key)
         elif count <= MAX_KEPT_NUMBERS:
+            self._keep(count * _NUMBER_BYTES)
             return tuple(value for (value,) in shape.iter_unpack(self.raw(least)))
         else:
             self._skip(least)
         return SkippedArray(count)
+
+    def _keep(self, length: int) -> None:
+        self._kept_left -= length
+        if self._kept_left < 0:
+            raise self.broken(f"has more than {MAX_KEPT_BYTES:,} bytes of texts and numbers in its header")
 
     def _skip_strings(self, count: int, key: str) -> None:
         """Walk over texts without making Python strings of them: a vocabulary has 150,000."""

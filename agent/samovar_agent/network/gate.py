@@ -106,7 +106,7 @@ class Gate:
         - asked: a person asked for exactly this; the policy "ask" allows nothing else. - detail: what for, for people.
         Raises `network_offline` where the policy or a missing network forbids it, also in the middle of the block.
         """
-        row = await self._journal.begin(purpose, host, requester, detail)
+        row = await self._begin(purpose, host, requester, detail)
         info = self.refresh()
         connection = Connection(host, detail, asked=asked)
         outcome = "ok"
@@ -137,6 +137,15 @@ class Gate:
                     detail=connection.detail,
                 )
             )
+
+    async def _begin(self, purpose: Purpose, host: str, requester: str, detail: str) -> int:
+        """A row in the journal, which is also finished where its requester is cancelled while it is written."""
+        beginning = asyncio.ensure_future(self._journal.begin(purpose, host, requester, detail))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._journal.finish(await beginning, "cancelled", host=host, detail=detail))
+            raise
 
     def _notice(self, _sequence: int, _time: float, _cause: str | None, event: AnyEvent) -> None:
         if isinstance(event, NetworkChanged):

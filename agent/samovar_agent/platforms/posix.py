@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from typing import IO
+from typing import IO, Any
 
 
 def try_lock(file: IO[bytes]) -> bool:
@@ -17,3 +18,8 @@ def try_lock(file: IO[bytes]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def watching_loop(loop: asyncio.AbstractEventLoop) -> Any:
+    """The loop itself: it watches descriptors."""
+    return loop

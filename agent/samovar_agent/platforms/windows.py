@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import sys
-from typing import IO
+from typing import IO, Any
 
 _KILL_ON_JOB_CLOSE = 0x2000
 _EXTENDED_LIMIT_INFORMATION = 9
@@ -85,3 +86,12 @@ def try_lock(file: IO[bytes]) -> bool:
         except OSError:
             return False
     return True
+
+
+def watching_loop(loop: asyncio.AbstractEventLoop) -> Any:
+    """A loop whose `add_reader` works: the stock one starts processes but cannot watch descriptors; a thread does."""
+    if sys.platform == "win32":
+        from tornado.platform.asyncio import AddThreadSelectorEventLoop
+
+        return AddThreadSelectorEventLoop(loop)
+    return loop

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,29 @@ import zmq
 
 import samovar
 from samovar import SamovarError
-from samovar.requests import Cancel, Chat, ConfigGet, ConfigSet, Down, Hello, Message, Ping, Status, Text, Unload
+from samovar.requests import (
+    Cancel,
+    Chat,
+    ConfigGet,
+    ConfigSet,
+    Down,
+    Hello,
+    Message,
+    Ping,
+    Progress,
+    Status,
+    Text,
+    Unload,
+)
+from samovar_agent.control import server, sockets
 from samovar_protocol import PROTOCOL_VERSION, FailureCode
-from samovar_protocol.events import LibraryChanged, SettingChanged
+from samovar_protocol.events import AnyEvent, LibraryChanged, SettingChanged
+from samovar_protocol.replies import PingReply
 from samovar_protocol.wire import MAX_FRAME_BYTES
 from tests.samovar_agent.control.conftest import Agent
 
 CHAT = Chat(messages=[Message(role="user", content="x")])
+PING = b'{"v": 1, "id": "1", "request": {"type": "ping"}}'
 Until = Callable[..., Any]
 
 
@@ -127,7 +145,125 @@ async def test_a_client_that_does_not_read_costs_its_own_request_only(agent: Age
     await until(agent.instances.closed.is_set, 60)
     async with client_of(agent) as client:
         await client.call(Ping())
+    answer: dict[str, Any] | None = {"kind": "chunk"}
+    while answer is not None and answer["kind"] == "chunk":  # once it reads again, it is told how that ended
+        answer = await answer_of(socket)
+    assert answer is not None
+    assert answer["failure"]["code"] == FailureCode.CANCELLED
     socket.close(0)
+
+
+async def test_a_vanished_client_ends_its_handler_and_not_who_tells_it_of_progress(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    ended = asyncio.Event()
+    loading: list[asyncio.Task[None]] = []
+
+    async def tell(on_progress: Callable[[Progress], None]) -> None:
+        while not ended.is_set():
+            on_progress(Progress(stage="loading"))
+            await asyncio.sleep(0.001)
+
+    async def load(name: str, *, on_progress: Callable[[Progress], None], **_: object) -> None:
+        loading.append(asyncio.create_task(tell(on_progress)))  # as an engine does, which others wait for too
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(agent.instances, "load", load, raising=False)
+    socket = raw_socket(agent)
+    socket.send(b'{"v": 1, "id": "1", "request": {"type": "load", "name": "m"}}')
+    assert await answer_of(socket)
+    socket.close(0)
+    await until(ended.is_set)
+    await loading[0]
+
+
+async def test_a_send_that_fails_does_not_make_the_agent_deaf(agent: Agent) -> None:
+    socket = raw_socket(agent)
+    socket.send(PING)
+    assert await answer_of(socket)
+    socket.send(PING)
+    time.sleep(0.2)  # not asyncio's: the message is there and the loop has not looked yet
+    with pytest.raises(sockets.PeerGone):
+        agent.server.sockets.send(b"nobody", b"")
+    assert await answer_of(socket)
+    socket.close(0)
+
+
+async def test_a_flood_of_requests_leaves_everything_else_its_turns(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = turn = most = 0
+    receive = agent.server.sockets._on_message
+
+    def count(identity: bytes, frames: list[bytes]) -> None:
+        nonlocal read, turn
+        read, turn = read + 1, turn + 1
+        receive(identity, frames)
+
+    monkeypatch.setattr(agent.server.sockets, "_on_message", count)
+    socket = raw_socket(agent)
+    socket.send(PING)
+    assert await answer_of(socket)
+    for number in range(900):
+        socket.send(PING.replace(b'"1"', b'"%d"' % number))
+    time.sleep(0.2)
+    async with asyncio.timeout(10):
+        while read < 901:
+            turn = 0
+            await asyncio.sleep(0)
+            most = max(most, turn)
+    assert most <= sockets._AT_ONCE
+    socket.close(0)
+
+
+async def test_thousands_of_requests_at_once_are_all_answered(agent: Agent) -> None:
+    async with client_of(agent) as client:
+        assert await asyncio.gather(*[client.call(Ping()) for _ in range(3000)]) == [PingReply()] * 3000
+
+
+async def test_clients_that_have_left_are_not_remembered_for_ever(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_REMEMBERED_CLIENTS", 2)
+    for _ in range(4):
+        async with client_of(agent):
+            pass
+    assert len(agent.server._clients) == 2
+
+
+async def test_the_logs_level_changes_at_once(agent: Agent, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)  # and back to what it was at the end
+    async with client_of(agent) as client:
+        reply = await client.call(ConfigSet(key="logs.level", value="debug"))
+    assert logging.getLogger().level == logging.DEBUG
+    assert not reply.restart_needed
+
+
+async def test_a_setting_that_is_written_is_told_although_its_client_gave_up(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    settings = agent.server._services.settings
+    write, writing, go_on = settings.set, threading.Event(), threading.Event()
+    told: list[AnyEvent] = []
+
+    def slow(*arguments: Any) -> Any:
+        writing.set()
+        go_on.wait(10)
+        return write(*arguments)
+
+    monkeypatch.setattr(settings, "set", slow)
+    agent.events.subscribe(lambda _sequence, _time, _cause, event: told.append(event))
+    async with client_of(agent) as client:
+        asking = asyncio.create_task(client.call(ConfigSet(key="network.policy", value="offline")))
+        await until(writing.is_set)
+        asking.cancel()
+        await client.call(Ping())  # the cancellation has arrived before this
+        await until(lambda: not agent.server._tasks)
+        go_on.set()
+        await until(lambda: any(isinstance(event, SettingChanged) for event in told))
 
 
 async def test_a_failure_in_the_middle_of_a_stream_arrives_typed(agent: Agent) -> None:
@@ -166,13 +302,23 @@ async def test_events_name_the_request_that_caused_them(agent: Agent) -> None:
     async with client_of(agent) as client, client.events() as events:
         before = (await client.call(Status())).sequence
         agent.events.publish(LibraryChanged(models=1))
-        reply = await client.call(ConfigSet(key="logs.level", value="debug"))
+        reply = await client.call(ConfigSet(key="server.require_token", value=True))
         first, second = await anext(events), await anext(events)
         assert (first.sequence, first.cause, first.event) == (before + 1, None, LibraryChanged(models=1))
         assert (second.sequence, second.event) == (before + 2, SettingChanged(setting=reply.setting))
         assert second.cause is not None
         assert second.cause.startswith(client._prefix)
         assert not reply.restart_needed
+
+
+async def test_giving_up_on_events_leaves_no_listener_behind(agent: Agent) -> None:
+    async with client_of(agent) as client:
+        entering = asyncio.create_task(client.events().__aenter__())
+        await asyncio.sleep(0)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        assert not client._events
 
 
 async def test_down_answers_before_the_agent_goes(agent: Agent) -> None:

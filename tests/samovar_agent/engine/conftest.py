@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from samovar_agent.engine.instances import Instances
+from samovar_agent.engine.process import WORKER_COMMAND
 from samovar_agent.events import EventBus
 from samovar_agent.models.gguf import GgufHeader, read_header
 from samovar_agent.models.library import Library
@@ -66,17 +67,24 @@ class FakeLibrary:
 
     def __init__(self) -> None:
         self.files: dict[str, FakeFile] = {}
+        self.missing: set[str] = set()
 
     def add(self, key: str, path: Path = Path("/nowhere.gguf"), head: GgufHeader | None = None) -> None:
         publisher, name = key.split("/")
         info = ModelInfo(key=key, name=name, publisher=publisher, path=str(path), size_bytes=1, capabilities=["chat"])
         self.files[key] = FakeFile(info, head or header())
 
-    def find(self, name: str) -> FakeFile:
-        for key, file in self.files.items():
+    def key_of(self, name: str) -> str:
+        for key in self.files:
             if name in (key, key.split("/")[1]):
-                return file
+                return key
         raise SamovarError(FailureCode.MODEL_UNKNOWN, f"No model is called '{name}'.")
+
+    def find(self, name: str) -> FakeFile:
+        key = self.key_of(name)
+        if key in self.missing:
+            raise SamovarError(FailureCode.MODEL_FILE_MISSING, f"The file of '{key}' is not there.")
+        return self.files[key]
 
     def ls(self) -> list[ModelInfo]:
         return [file.info for file in self.files.values()]
@@ -115,14 +123,13 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
 
         events.subscribe(note)
         fake = (sys.executable, str(Path(__file__).with_name("fake_worker.py")), mode or "")
-        real = (sys.executable, "-m", "samovar_agent.engine.worker")
         settings = SettingsFile(tmp_path / "config.toml", environ={})
         instances = Instances(
             library=cast(Library, library),
             settings=settings,
             events=events,
             logs=tmp_path / "logs",
-            worker_command=real if mode is None else fake,
+            worker_command=WORKER_COMMAND if mode is None else fake,
             patience=patience,
         )
         made.append(Bench(instances, library, settings, told))

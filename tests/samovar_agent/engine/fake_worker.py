@@ -62,6 +62,13 @@ def load(mode: str) -> None:
         case "loads for ever":
             say(Loading(0.5))
             return
+        case "refuses and stays":
+            say(LoadFailed(Failure(code=FailureCode.MODEL_UNSUPPORTED, message="No such architecture.")))
+            time.sleep(60)
+        case "loads in many steps":
+            for step in range(200):
+                say(Loading(step / 200))
+                time.sleep(0.002)
     for progress in (0.0, 0.5, 1.0):
         say(Loading(progress))
         time.sleep(0.01)

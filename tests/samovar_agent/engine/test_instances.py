@@ -11,8 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
+from samovar_agent.engine.process import WorkerEngine
+from samovar_agent.engine.wire import Hello
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.replies import ChatReply
+from samovar_protocol.replies import ChatReply, LoadReply
 from samovar_protocol.values import InstanceInfo, Message, Progress, Sampling, Text
 from tests.samovar_agent.engine.conftest import Bench, MakeBench, header
 
@@ -271,7 +273,10 @@ async def test_unloading_ends_streams_and_a_request_meanwhile_loads_anew(make_be
     with pytest.raises(SamovarError) as caught:
         await anext(stream)
     assert caught.value.code == FailureCode.CANCELLED
-    assert (await reply(bench, "new")).text == "new "
+    began = time.monotonic()
+    new = await reply(bench, "new")
+    assert new.text == "new "
+    assert new.stats.load_seconds > 0.7 * (time.monotonic() - began), "waiting for the old one to go counts as loading"
     assert unloading.done()
     assert bench.states.count("starting") == 2
 
@@ -384,8 +389,96 @@ async def test_closing_ends_everything_with_shutting_down(make_bench: MakeBench,
         await bench.instances.load("small")
 
 
-async def test_every_state_is_told_and_progress_not_too_often(make_bench: MakeBench) -> None:
-    bench = make_bench()
+async def test_progress_is_not_told_too_often(make_bench: MakeBench) -> None:
+    bench = make_bench("loads in many steps")
+    began = time.monotonic()
     await bench.instances.load("small")
     loading: list[InstanceInfo] = [info for info in bench.told if info.state == "loading"]
-    assert 1 <= len(loading) <= 3
+    assert 2 <= len(loading) <= 2 + (time.monotonic() - began) / 0.1
+
+
+async def test_who_cannot_be_told_the_progress_fails_alone(make_bench: MakeBench) -> None:
+    def leave(progress: Progress) -> None:
+        raise ConnectionResetError
+
+    bench = make_bench("loads in many steps")
+    leaving, staying = await asyncio.gather(
+        bench.instances.load("small", on_progress=leave), bench.instances.load("small"), return_exceptions=True
+    )
+    assert isinstance(leaving, ConnectionResetError)
+    assert isinstance(staying, LoadReply)
+    assert (await reply(bench, "fine")).text == "fine "
+
+
+async def test_one_that_gives_up_does_not_cancel_the_load_of_one_that_comes_in_the_same_moment(
+    make_bench: MakeBench, until: Until
+) -> None:
+    bench = make_bench("loads for ever")
+    first = asyncio.create_task(bench.instances.load("small"))
+    await until(lambda: any(info.progress == 0.5 for info in bench.told))
+    second = asyncio.create_task(reply(bench, "hello"))
+    first.cancel()
+    await asyncio.wait([first])
+    assert bench.states == ["starting", "loading"]
+    second.cancel()
+    await asyncio.wait([second])
+    await until(lambda: bench.instances.ls() == [])
+
+
+async def test_closing_waits_for_a_worker_whose_load_failed(make_bench: MakeBench, until: Until) -> None:
+    bench = make_bench("refuses and stays", patience=0.5)
+    loading = asyncio.create_task(bench.instances.load("small"))
+    await until(lambda: bench.states[-1:] == ["failed"])
+    pid = bench.told[-1].pid
+    assert not gone(pid), "it has been told to end, and does not listen"
+    assert bench.instances.ls() == [], "but nobody sees it any more"
+    await bench.instances.close()
+    assert gone(pid)
+    with pytest.raises(SamovarError):
+        await loading
+
+
+async def test_unloading_in_the_moment_in_which_a_worker_says_hello_is_no_defect(
+    make_bench: MakeBench, until: Until
+) -> None:
+    bench = make_bench("loads for ever")
+    loading = asyncio.create_task(bench.instances.load("small"))
+    await until(lambda: bool(bench.told))
+    instance = bench.instances._instances["maker/small"]
+    engine = instance._engine
+    assert isinstance(engine, WorkerEngine)
+    await until(lambda: engine.pid is not None and bool(engine._tasks))
+    engine._take(Hello())
+    await bench.instances.unload("small")
+    with pytest.raises(SamovarError):
+        await loading
+    assert instance._life.cancelled(), "or it went on as if nobody had unloaded it"
+    assert bench.states == ["starting", "unloading", "stopped"]
+
+
+async def test_a_request_that_comes_to_a_closing_engine_gets_the_reason(make_bench: MakeBench) -> None:
+    bench = make_bench("deaf")
+    stream = talk(bench, "one")
+    assert isinstance(await anext(stream), Progress)
+    # The client is slow and takes the next item only when the model has been loaded and is being unloaded again.
+    await bench.instances.load("small")
+    unloading = asyncio.create_task(bench.instances.unload("small"))
+    for _ in range(10):  # turns of the event loop: the worker has been told, and is deaf
+        await asyncio.sleep(0)
+    assert not unloading.done()
+    with pytest.raises(SamovarError) as caught:
+        async for item in stream:
+            assert isinstance(item, Progress)
+    assert caught.value.code == FailureCode.CANCELLED
+    await unloading
+
+
+async def test_a_model_in_memory_keeps_its_names_when_its_file_is_gone(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    await bench.instances.load("small")
+    bench.library.missing.add("maker/small")
+    assert (await reply(bench, "still here", "small")).text == "still here "
+    assert await bench.instances.unload("small") == "maker/small"
+    with pytest.raises(SamovarError) as caught:
+        await bench.instances.load("small")
+    assert caught.value.code == FailureCode.MODEL_FILE_MISSING

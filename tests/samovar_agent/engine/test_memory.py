@@ -38,6 +38,13 @@ def test_a_sliding_window_takes_less_but_not_nothing() -> None:
     assert cache(4096) == full
 
 
+@pytest.mark.parametrize("architecture", ["phi3", "phimoe"])
+def test_a_sliding_window_that_llama_cpp_does_not_use_saves_nothing(architecture: str) -> None:
+    full = estimate(header(), context_length=4096, free_bytes=0)
+    windowed = estimate(header(architecture=architecture, sliding_window=512), context_length=4096, free_bytes=0)
+    assert windowed.cache_bytes == full.cache_bytes
+
+
 def test_what_fits_is_not_refused() -> None:
     need = estimate(header(), context_length=128, free_bytes=0).need_bytes
     check_room(estimate(header(), context_length=128, free_bytes=need), "maker/small")

@@ -204,6 +204,16 @@ async def test_a_file_that_is_cut_off_fails_to_load(make_bench: MakeBench, small
     assert "not within the file bounds" in caught.value.failure.message
 
 
+async def test_no_file_in_the_folder_that_the_agent_runs_in_is_taken_for_a_library(
+    real_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ctypes.py").write_text("raise SystemExit('not the one that was meant')")
+    monkeypatch.chdir(tmp_path)
+    loaded = await real_bench.instances.load("small")
+    assert loaded.instance is not None
+    assert loaded.instance.state == "ready"
+
+
 @pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with a POSIX signal")
 def test_no_worker_outlives_its_agent(small_model: Path, tmp_path: Path) -> None:
@@ -212,15 +222,13 @@ def test_no_worker_outlives_its_agent(small_model: Path, tmp_path: Path) -> None
         f"""
         import asyncio
         from samovar_agent.engine.interface import Generation, LoadOptions
-        from samovar_agent.engine.process import WorkerEngine
+        from samovar_agent.engine.process import WORKER_COMMAND, WorkerEngine
         from samovar_agent.engine.worker_log import WorkerLog
         from samovar_protocol.values import Message, Sampling
         from pathlib import Path
-        import sys
 
         async def main():
-            command = (sys.executable, "-m", "samovar_agent.engine.worker")
-            engine = WorkerEngine(command, WorkerLog(Path({str(tmp_path)!r}), "x"))
+            engine = WorkerEngine(WORKER_COMMAND, WorkerLog(Path({str(tmp_path)!r}), "x"))
             await engine.start()
             options = LoadOptions(path={str(small_model)!r}, context_length=512, threads=1)
             await engine.load(options, lambda progress: None)

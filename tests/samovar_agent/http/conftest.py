@@ -53,6 +53,7 @@ class FakeInstances:
     )
     loaded: list[InstanceInfo] = field(default_factory=list)
     calls: list[tuple[str, Sequence[Message], Sampling]] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)
     endless: bool = False
     said: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,9 +62,10 @@ class FakeInstances:
         return self.loaded
 
     async def generate(
-        self, model: str, messages: Sequence[Message], sampling: Sampling
+        self, model: str, messages: Sequence[Message], sampling: Sampling, *, client: str
     ) -> AsyncGenerator[Progress | Text | ChatReply, None]:
         self.calls.append((model, messages, sampling))
+        self.clients.append(client)
         if model == "nobody/knows":
             raise SamovarError(
                 FailureCode.MODEL_UNKNOWN, "No model is called 'nobody/knows'.", hint="See `samovar ls`."

@@ -12,7 +12,7 @@ ENOUGH = Failure(code="enough", message="Enough.")
 
 async def test_a_job_is_cut_short_with_the_failure() -> None:
     work = OpenWork()
-    with work.begin(None) as job:
+    with work.begin(None, "c") as job:
         asyncio.get_running_loop().call_soon(job.end, ENOUGH)
         with pytest.raises(SamovarError, match="Enough"):
             async with job.interruptible():
@@ -22,7 +22,7 @@ async def test_a_job_is_cut_short_with_the_failure() -> None:
 
 
 async def test_a_job_that_was_ended_before_its_work_does_none() -> None:
-    with OpenWork().begin(None) as job:
+    with OpenWork().begin(None, "c") as job:
         job.end(ENOUGH)
         job.end(Failure(code="later", message="Later."))
         with pytest.raises(SamovarError, match="Enough"):
@@ -31,14 +31,14 @@ async def test_a_job_that_was_ended_before_its_work_does_none() -> None:
 
 
 async def test_a_time_out_of_the_work_itself_is_not_ours() -> None:
-    with OpenWork().begin(None) as job, pytest.raises(TimeoutError):
+    with OpenWork().begin(None, "c") as job, pytest.raises(TimeoutError):
         async with job.interruptible():
             raise TimeoutError
 
 
 async def test_a_client_that_goes_away_is_a_cancellation_as_ever() -> None:
     async def run() -> None:
-        with OpenWork().begin(None) as job:
+        with OpenWork().begin(None, "c") as job:
             async with job.interruptible():
                 await asyncio.Event().wait()
 
@@ -51,7 +51,7 @@ async def test_a_client_that_goes_away_is_a_cancellation_as_ever() -> None:
 
 async def test_ending_all_waits_only_so_long() -> None:
     work = OpenWork()
-    with work.begin(None):
+    with work.begin(None, "c"):
         async with asyncio.timeout(5):
             await work.end_all(ENOUGH, within=0.01)
     await work.end_all(ENOUGH, within=60)

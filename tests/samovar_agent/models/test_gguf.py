@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samovar_agent.models.gguf import read_header
-from samovar_agent.models.gguf_reader import MAX_STRING_BYTES, MAX_STRINGS
+from samovar_agent.models.gguf_reader import MAX_KEPT_BYTES, MAX_STRING_BYTES, MAX_STRINGS
 from samovar_agent.models.gguf_tables import TENSOR_TYPES
 from samovar_protocol import FailureCode, SamovarError
 from tests.samovar_agent.models.gguf_files import (
@@ -242,6 +242,22 @@ class TestLyingHeader:
         self.with_value(path, struct.pack("<IQ", 8, MAX_STRING_BYTES + 1))
         os.truncate(path, 3 * MAX_STRING_BYTES)
         assert "limit" in refused(path)
+
+    @pytest.mark.parametrize("value", [bytes(4_000_000), [0.5] * 8000], ids=["texts", "numbers"])
+    def test_values_that_together_would_fill_the_memory(self, path: Path, value: object) -> None:
+        count = MAX_KEPT_BYTES // 300_000
+        write_gguf(path, llama() | {f"key{number}": value for number in range(count)})
+        tracemalloc.start()
+        try:
+            assert "texts and numbers in its header" in refused(path)
+            assert tracemalloc.get_traced_memory()[1] < 2 * MAX_KEPT_BYTES
+        finally:
+            tracemalloc.stop()
+
+    def test_names_that_together_would_fill_the_memory(self, path: Path) -> None:
+        count = MAX_KEPT_BYTES // 900
+        write_gguf(path, tensors=[(f"{number:01000}", (1,), F32) for number in range(count)])
+        assert "texts and numbers in its header" in refused(path)
 
     @pytest.mark.parametrize("kind", [0, 4, 8, 10])
     @pytest.mark.parametrize("count", [2**64 - 1, 2**61, 2**32])

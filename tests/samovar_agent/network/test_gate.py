@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from samovar_agent.network.gate import refusal
+from samovar_agent.store import journal
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import NetworkChanged
 from samovar_protocol.values import NetworkInfo, NetworkPolicy
@@ -93,6 +97,28 @@ async def test_who_is_cancelled_leaves_a_row_that_says_so(network: Network) -> N
         await task
     row = await network.only_row()
     assert (row.outcome, row.bytes_received) == ("cancelled", 9)
+
+
+async def test_who_is_cancelled_while_the_row_is_written_leaves_none_open(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+
+    def slow_clock() -> float:
+        writing.set()
+        assert go_on.wait(10)
+        return time.time()
+
+    monkeypatch.setattr(journal, "time", SimpleNamespace(time=slow_clock))
+    task = asyncio.create_task(hold(network, asyncio.Event()))
+    assert await asyncio.to_thread(writing.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    rows = await network.store.journal.ls()
+    assert [row.outcome for row in rows] == ["cancelled"]
 
 
 async def test_going_offline_cuts_what_is_open(network: Network) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from samovar_agent import logs
 from samovar_agent.control.call import Call
 from samovar_agent.settings import RESTART_NEEDED
 from samovar_protocol.events import NetworkChanged, SettingChanged
@@ -13,6 +14,11 @@ from samovar_protocol.requests import ConfigSet
 
 async def handle(call: Call, request: ConfigSet) -> ConfigReply:
     """The setting as it is now, in the file and here; raises `setting_unknown`, `setting_invalid` or `disk_full`."""
+    # Shielded, because a thread cannot be cancelled: the file would change and nobody would be told.
+    return await asyncio.shield(_set(call, request))
+
+
+async def _set(call: Call, request: ConfigSet) -> ConfigReply:
     services = call.services
     # In a thread: the write waits for the disk. One at a time, since each rewrites the whole file.
     async with services.settings_lock:
@@ -20,6 +26,8 @@ async def handle(call: Call, request: ConfigSet) -> ConfigReply:
     services.events.publish(SettingChanged(setting=setting))
     if request.key == "network.policy":
         services.events.publish(NetworkChanged(network=services.gate.info()))
+    if request.key == "logs.level":
+        logs.set_level(services.settings.current.logs.level)
     if request.key == "models.folders":
         await services.library.refresh()
     return ConfigReply(setting=setting, restart_needed=request.key in RESTART_NEEDED)

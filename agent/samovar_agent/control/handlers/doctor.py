@@ -32,8 +32,10 @@ def _checks(services: Services) -> Iterator[Check]:
         yield Check(
             name="server", outcome="failure", message=http.problem, hint="See `samovar config get server.port`."
         )
-    else:
+    elif http.urls:
         yield Check(name="server", outcome="ok", message=f"The local server listens on {', '.join(http.urls)}.")
+    else:
+        yield Check(name="server", outcome="ok", message="The local server is off: the setting server.hosts is empty.")
     try:
         yield Check(name="runtime", outcome="ok", message=f"llama-cpp-python {metadata.version('llama-cpp-python')}.")
     except metadata.PackageNotFoundError:

@@ -42,7 +42,8 @@ class Chat:
         return await self._whole(job, body.model, messages, sampling)
 
     async def _whole(self, job: Job, model: str, messages: list[Message], sampling: Sampling) -> web.Response:
-        async with job.interruptible(), aclosing(self._services.instances.generate(model, messages, sampling)) as items:
+        items = self._services.instances.generate(model, messages, sampling, client=job.client)
+        async with job.interruptible(), aclosing(items):
             async for item in items:
                 if isinstance(item, ChatReply):
                     body = completion(item, id=_new_id(), created=int(time.time()))
@@ -55,7 +56,7 @@ class Chat:
         async with EventStream(request, _request_id()) as stream:
             try:
                 async with job.interruptible():
-                    await self._write(stream, body, messages, sampling)
+                    await self._write(stream, body, messages, sampling, job.client)
             except ConnectionError:
                 raise
             except Exception as error:
@@ -65,9 +66,12 @@ class Chat:
                 await stream.fail(failure)
             return await stream.end()
 
-    async def _write(self, stream: EventStream, body: ChatRequest, messages: list[Message], sampling: Sampling) -> None:
+    async def _write(
+        self, stream: EventStream, body: ChatRequest, messages: list[Message], sampling: Sampling, client: str
+    ) -> None:
         chunks: Chunks | None = None
-        async with aclosing(self._services.instances.generate(body.model, messages, sampling)) as items:
+        items = self._services.instances.generate(body.model, messages, sampling, client=client)
+        async with aclosing(items):
             async for item in items:
                 if isinstance(item, Progress):
                     await stream.comment(_sentence(item))

@@ -46,6 +46,14 @@ async def test_a_whole_reply(agent: Agent, browser: Browser) -> None:
     assert answer.headers["Content-Type"] == "application/json"
 
 
+async def test_programs_are_told_apart_so_that_they_can_take_turns(agent: Agent, browser: Browser) -> None:
+    await browser.chat(headers={"User-Agent": "editor"})
+    await browser.chat(headers={"User-Agent": "indexer"})
+    await browser.chat(headers={"User-Agent": "editor"})
+    one, two, three = agent.instances.clients
+    assert one == three != two
+
+
 async def test_a_streamed_reply(agent: Agent, browser: Browser) -> None:
     answer = await browser.chat(stream=True, stream_options={"include_usage": True})
     assert answer.headers["Content-Type"].startswith("text/event-stream")
@@ -161,9 +169,9 @@ async def test_each_request_is_the_cause_of_what_it_does(
     causes = []
     generate = agent.instances.generate
 
-    def noted(*arguments: Any) -> Any:
+    def noted(*arguments: Any, client: str) -> Any:
         causes.append(cause.get())
-        return generate(*arguments)
+        return generate(*arguments, client=client)
 
     monkeypatch.setattr(agent.instances, "generate", noted)
     answers = [await browser.chat(), await browser.chat(stream=True)]
