@@ -32,7 +32,7 @@ class TrayProcess:
     async def start(self) -> None:
         """Start it; a tray that already runs for this session makes this one leave at once."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "samovar.tray", stdin=asyncio.subprocess.DEVNULL
+            sys.executable, "-P", "-m", "samovar.tray", stdin=asyncio.subprocess.DEVNULL
         )
         log.info("tray started", extra={"pid": self._process.pid})
 

@@ -34,7 +34,9 @@ from samovar_protocol.wire import (
 
 R = TypeVar("R")
 C = TypeVar("C")
-Answers = asyncio.Queue[AnswerMessage | SamovarError]
+Answer = AnswerMessage | SamovarError
+Taker = Callable[[Answer], None]
+"""Gets every answer to one request, and the error where the connection ends before the last."""
 
 _CONNECT_TIMEOUT = 10.0
 
@@ -73,7 +75,7 @@ class Client:
         # Random, because an event names the request that caused it and every client sees every event.
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
-        self._waiting: dict[str, Answers] = {}
+        self._waiting: dict[str, Taker] = {}
         self._events: set[Events] = set()
         self._endpoint: Endpoint | None = None
         self._context: zmq.Context[Any] | None = None
@@ -114,16 +116,17 @@ class Client:
 
         reply = await client.call(Ls())
         """
-        request_id, answers = self._send(request)
-        finished = False
+        final: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def take(answer: Answer) -> None:
+            if not isinstance(answer, ChunkMessage) and not final.done():
+                final.set_result(answer)
+
+        request_id = self._send(request, take)
         try:
-            while True:
-                answer = await answers.get()
-                if not isinstance(answer, ChunkMessage):
-                    finished = True
-                    return _reply(answer, request)
+            return _reply(await final, request)
         finally:
-            self._forget(request_id, cancel=not finished)
+            self._forget(request_id, cancel=not final.done() or final.cancelled())
 
     def stream(self, request: StreamRequest[C, R]) -> Stream[C, R]:
         """Ask for a streamed answer, to be entered with `async with`; leaving early cancels the work in the agent.
@@ -178,15 +181,14 @@ class Client:
             self._on_start()
         return start_agent(home=self._home)
 
-    def _send(self, request: Request[Any]) -> tuple[str, Answers]:
+    def _send(self, request: Request[Any], take: Taker) -> str:
         if self._socket is None:
             raise _not_running("The connection to the agent is closed.")
         request_id = f"{self._prefix}-{next(self._numbers)}"
         frame = encode_request(request_id, request)
-        answers: Answers = asyncio.Queue()
-        self._waiting[request_id] = answers
+        self._waiting[request_id] = take
         self._socket.send(frame)
-        return request_id, answers
+        return request_id
 
     def _forget(self, request_id: str, *, cancel: bool) -> None:
         if self._waiting.pop(request_id, None) is not None and cancel:
@@ -200,7 +202,7 @@ class Client:
         with contextlib.suppress(SamovarError):  # something newer than this client; nobody here waits for it
             answer = decode_answer(frames[-1])
             if answer.id in self._waiting:
-                self._waiting[answer.id].put_nowait(answer)
+                self._waiting[answer.id](answer)
 
     def _lost(self) -> None:
         self._close(_not_running("The agent went away."))
@@ -214,8 +216,8 @@ class Client:
         if self._context is not None:
             self._context.destroy(0)
             self._context = None
-        for waiting in self._waiting.values():
-            waiting.put_nowait(error or _not_running("The connection to the agent is closed."))
+        for take in tuple(self._waiting.values()):
+            take(error or _not_running("The connection to the agent is closed."))
 
 
 class Stream(Generic[C, R]):
@@ -226,12 +228,12 @@ class Stream(Generic[C, R]):
         self._request = request
         self._chunk_type = chunk_type(request)
         self._id = ""
-        self._answers: Answers = asyncio.Queue()
+        self._answers: asyncio.Queue[Answer] = asyncio.Queue()
         self._reply: R | None = None
         self._finished = False
 
     async def __aenter__(self) -> Stream[C, R]:
-        self._id, self._answers = self._client._send(self._request)
+        self._id = self._client._send(self._request, self._answers.put_nowait)
         return self
 
     async def __aexit__(

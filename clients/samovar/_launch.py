@@ -59,7 +59,8 @@ def start_agent(*, tray: bool = True, timeout: float = _START_TIMEOUT, home: Pat
     logs = _places(home).logs
     logs.mkdir(parents=True, exist_ok=True)
     output = logs / "start.log"
-    command = [sys.executable, "-m", "samovar_agent", *([] if tray else ["--no-tray"])]
+    # -P: the folder that this happens to run in must not shadow a module with a file of the same name.
+    command = [sys.executable, "-P", "-m", "samovar_agent", *([] if tray else ["--no-tray"])]
     environ = {**os.environ, **({"SAMOVAR_HOME": str(home)} if home else {})}
     with output.open("wb") as log:
         process = subprocess.Popen(

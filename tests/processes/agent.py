@@ -66,7 +66,7 @@ class AgentProcess:
     def spawn(self) -> subprocess.Popen[bytes]:
         """The agent as this process's own child, not yet waited for."""
         return subprocess.Popen(
-            [sys.executable, "-m", "samovar_agent", "--no-tray"],
+            [sys.executable, "-P", "-m", "samovar_agent", "--no-tray"],
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -84,6 +84,13 @@ def test_an_up_waits_for_an_agent_that_takes_long_to_stop(fresh: AgentProcess) -
         release.join()
 
 
+def test_files_in_the_folder_where_it_is_started_change_nothing(fresh: AgentProcess, tmp_path: Path) -> None:
+    for module in ("ctypes", "json", "zmq"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('a file of the user was run')")
+    run = subprocess.run([SAMOVAR, "up", "--no-tray"], env=fresh.environ, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
 def test_the_endpoint_is_for_its_owner_only(agent: AgentProcess) -> None:
     assert stat.S_IMODE(agent.places.endpoint_file.stat().st_mode) == 0o600
     assert stat.S_IMODE(agent.places.run.stat().st_mode) == 0o700

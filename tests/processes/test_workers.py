@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from samovar import SamovarError
-from samovar.requests import Chat, Import, Load, Ls, Message, Ping, Ps, Request, Sampling, Unload
+from samovar.requests import Chat, Import, Load, Ls, Message, Ping, Ps, Request, Rm, Sampling, Unload
 from samovar_protocol import FailureCode
 from samovar_protocol.events import InstanceChanged
 from tests.processes.agent import AgentProcess, alive, endless, first_text, import_model, reply_to, short, soon
@@ -93,6 +93,18 @@ async def test_an_unknown_name_is_never_answered_by_another_model(loaded: AgentP
         with pytest.raises(SamovarError) as raised:
             await client.call(short("gpt-99"))
         assert raised.value.code == FailureCode.MODEL_UNKNOWN
+
+
+@pytest.mark.model
+async def test_a_model_in_memory_is_not_removed(loaded: AgentProcess) -> None:
+    async with loaded.client() as client:
+        await client.call(Load(name="smollm2-135m", context=256))
+        with pytest.raises(SamovarError) as raised:
+            await client.call(Rm(name="smollm2-135m"))
+        assert raised.value.code == FailureCode.MODEL_IN_USE
+        await client.call(Unload(all=True))
+        assert (await client.call(Rm(name="smollm2-135m"))).freed_bytes == 0  # it lies elsewhere and was only linked
+        assert (await client.call(Ls())).models == []
 
 
 @pytest.mark.model

@@ -1,8 +1,12 @@
-"""Which handler serves which request: one exhaustive match, so that the type checker finds a forgotten one."""
+"""Which handler serves which request: one exhaustive match, so that the type checker finds a forgotten one.
+
+A handler that has to wait for nothing is a plain function, and its answer goes out without a task in between.
+"""
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Coroutine
+from typing import Any, assert_never
 
 from samovar_agent.control.call import Call
 from samovar_agent.control.handlers import (
@@ -31,48 +35,48 @@ from samovar_protocol import requests
 from samovar_protocol.replies import Reply
 
 
-async def dispatch(call: Call, request: requests.AnyRequest) -> Reply:
-    """The answer to one request; raises `SamovarError`."""
+def dispatch(call: Call, request: requests.AnyRequest) -> Reply | Coroutine[Any, Any, Reply]:
+    """The answer to one request, or what will become it; either raises `SamovarError`."""
     match request:
         case requests.Cancel():
-            return await cancel.handle(call, request)
+            return cancel.handle(call, request)
         case requests.Chat():
-            return await chat.handle(call, request)
+            return chat.handle(call, request)
         case requests.ConfigGet():
-            return await config_get.handle(call, request)
+            return config_get.handle(call, request)
         case requests.ConfigLs():
-            return await config_ls.handle(call, request)
+            return config_ls.handle(call, request)
         case requests.ConfigSet():
-            return await config_set.handle(call, request)
+            return config_set.handle(call, request)
         case requests.Doctor():
-            return await doctor.handle(call, request)
+            return doctor.handle(call, request)
         case requests.Down():
-            return await down.handle(call, request)
+            return down.handle(call, request)
         case requests.Get():
-            return await get.handle(call, request)
+            return get.handle(call, request)
         case requests.Hello():
-            return await hello.handle(call, request)
+            return hello.handle(call, request)
         case requests.Import():
-            return await import_.handle(call, request)
+            return import_.handle(call, request)
         case requests.Load():
-            return await load.handle(call, request)
+            return load.handle(call, request)
         case requests.Ls():
-            return await ls.handle(call, request)
+            return ls.handle(call, request)
         case requests.Ping():
-            return await ping.handle(call, request)
+            return ping.handle(call, request)
         case requests.Ps():
-            return await ps.handle(call, request)
+            return ps.handle(call, request)
         case requests.Rm():
-            return await rm.handle(call, request)
+            return rm.handle(call, request)
         case requests.Status():
-            return await status.handle(call, request)
+            return status.handle(call, request)
         case requests.TokenCreate():
-            return await token_create.handle(call, request)
+            return token_create.handle(call, request)
         case requests.TokenLs():
-            return await token_ls.handle(call, request)
+            return token_ls.handle(call, request)
         case requests.TokenRevoke():
-            return await token_revoke.handle(call, request)
+            return token_revoke.handle(call, request)
         case requests.Unload():
-            return await unload.handle(call, request)
+            return unload.handle(call, request)
         case _:
             assert_never(request)

@@ -6,15 +6,18 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from samovar_agent.control.call import Call
 from samovar_agent.control.dispatch import dispatch
 from samovar_agent.control.sockets import ControlSockets, Keys, PeerGone, PeerSlow, socket_folder
 from samovar_agent.events import cause
 from samovar_agent.services import Services
-from samovar_protocol import FailureCode, Places, SamovarError
+from samovar_protocol import Failure, FailureCode, Places, SamovarError
 from samovar_protocol.events import AnyEvent, Stopping, Subscribed
+from samovar_protocol.replies import Reply
 from samovar_protocol.requests import AnyRequest, Hello
 from samovar_protocol.values import Progress, Text
 from samovar_protocol.wire import (
@@ -99,41 +102,40 @@ class ControlServer:
             self._clients[identity] = request.client[:100]
             if len(self._clients) > _REMEMBERED_CLIENTS:
                 del self._clients[next(iter(self._clients))]
-        task = asyncio.create_task(self._serve(identity, request_id, request))
-        self._tasks[identity, request_id] = task
+        self._serve(identity, request_id, request)
 
-    async def _serve(self, identity: bytes, request_id: str, request: AnyRequest) -> None:
-        cause.set(request_id)
-        task = self._tasks[identity, request_id]
-        unread = False
-
-        def send(chunk: Progress | Text) -> None:
-            nonlocal unread
-            if unread:
-                return
-            try:
-                self.sockets.send(identity, encode_chunk(request_id, chunk))
-            except (PeerGone, PeerSlow) as problem:
-                log.debug("%s: its request %s ends", problem, request_id)
-                unread = True
-                task.cancel()
-
+    def _serve(self, identity: bytes, request_id: str, request: AnyRequest) -> None:
+        """Answer at once what needs no waiting; the rest becomes a task."""
+        chunks = _Chunks(self.sockets, identity, request_id)
         call = Call(
             services=self._services,
-            send=send,
+            send=chunks.send,
             cancel=partial(self._cancel, identity),
             requester=self._clients.get(identity, "control"),
         )
+        outer = cause.set(request_id)
         try:
-            answer = encode_done(request_id, await dispatch(call, request))
-        except SamovarError as error:
-            answer = encode_failed(request_id, error.failure)
+            answer = dispatch(call, request)
+            if isinstance(answer, Reply):
+                self._answer(identity, encode_done(request_id, answer))
+                return
+            chunks.task = asyncio.create_task(self._finish(identity, request_id, answer, chunks))
+            self._tasks[identity, request_id] = chunks.task
+        except Exception as error:
+            self._answer(identity, encode_failed(request_id, _failure(error)))
+        finally:
+            cause.reset(outer)
+
+    async def _finish(
+        self, identity: bytes, request_id: str, coming: Coroutine[Any, Any, Reply], chunks: _Chunks
+    ) -> None:
+        try:
+            answer = encode_done(request_id, await coming)
         except asyncio.CancelledError:
-            reason = _shutting_down() if self._stopping else _not_read() if unread else _cancelled()
+            reason = _shutting_down() if self._stopping else _not_read() if chunks.unread else _cancelled()
             answer = encode_failed(request_id, reason.failure)
-        except Exception:
-            log.exception("the request %s failed", type(request).__name__)
-            answer = encode_failed(request_id, _internal().failure)
+        except Exception as error:
+            answer = encode_failed(request_id, _failure(error))
         finally:
             self._tasks.pop((identity, request_id), None)
         self._answer(identity, answer)
@@ -173,6 +175,37 @@ class ControlServer:
         self._publish(self._services.events.sequence, time.time(), None, Subscribed())
 
 
+class _Chunks:
+    """The way back for a streamed answer. - unread: whether the client has left, or reads too slowly."""
+
+    def __init__(self, sockets: ControlSockets, identity: bytes, request_id: str) -> None:
+        self._sockets, self._identity, self._request_id = sockets, identity, request_id
+        self.task: asyncio.Task[None] | None = None
+        self.unread = False
+
+    def send(self, chunk: Progress | Text) -> None:
+        """One piece; where nobody takes it, the request is cancelled. Raises nothing: whoever reports progress may
+        report it to others too."""
+        if self.unread:
+            return
+        try:
+            self._sockets.send(self._identity, encode_chunk(self._request_id, chunk))
+        except (PeerGone, PeerSlow) as problem:
+            log.debug("%s: its request %s ends", problem, self._request_id)
+            self.unread = True
+            if self.task is not None:
+                self.task.cancel()
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, SamovarError):
+        return error.failure
+    log.error("a request failed unexpectedly", exc_info=error)
+    return SamovarError(
+        FailureCode.INTERNAL, "Something went wrong inside the agent.", hint="`samovar logs` has the details."
+    ).failure
+
+
 def _shutting_down() -> SamovarError:
     return SamovarError(
         FailureCode.SHUTTING_DOWN, "The agent is shutting down.", hint="Start it again with `samovar up`."
@@ -186,10 +219,4 @@ def _cancelled() -> SamovarError:
 def _not_read() -> SamovarError:
     return SamovarError(
         FailureCode.CANCELLED, "The request was cancelled because its answer was not read.", hint="Read it as it comes."
-    )
-
-
-def _internal() -> SamovarError:
-    return SamovarError(
-        FailureCode.INTERNAL, "Something went wrong inside the agent.", hint="`samovar logs` has the details."
     )

@@ -12,7 +12,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -52,6 +52,7 @@ class Instances:
         self._library, self._settings, self._events, self._logs = library, settings, events, logs
         self._worker_command, self._patience = tuple(worker_command), patience
         self._instances: dict[str, Instance] = {}
+        self._leaving: set[str] = set()
         self._closed = False
 
     async def load(
@@ -147,6 +148,22 @@ class Instances:
                             stats=msgspec.structs.replace(output.stats, load_seconds=load_seconds),
                         )
 
+    @contextlib.contextmanager
+    def kept_out(self, key: str) -> Iterator[None]:
+        """Meanwhile nobody loads the model `key`, so that its file can be removed. Raises `model_in_use`."""
+        users = [instance.identifier for instance in self._instances.values() if instance.model == key]
+        if users:
+            raise SamovarError(
+                FailureCode.MODEL_IN_USE,
+                f"{key} is in memory as {', '.join(users)}.",
+                hint=f"Run `samovar unload {users[0]}` first.",
+            )
+        self._leaving.add(key)
+        try:
+            yield
+        finally:
+            self._leaving.discard(key)
+
     async def close(self) -> None:
         """End everything with `shutting_down`; no worker is left afterwards."""
         self._closed = True
@@ -173,6 +190,10 @@ class Instances:
                 return instance, True
             await instance.gone.wait()  # on its way out; its place is free in a moment
         file = self._library.find(name)
+        if file.info.key in self._leaving:
+            raise SamovarError(
+                FailureCode.MODEL_UNKNOWN, f"{file.info.key} is being removed.", hint="`samovar ls` lists what stays."
+            )
         need = self._estimate(file, context)
         if not force:
             check_room(need, file.info.key)

@@ -75,8 +75,8 @@ class WorkerEngine:
 
     async def start(self) -> None:
         """Start the process and wait for its hello; raises `load_failed`."""
-        # How long OpenMP's threads spin at a barrier is left as it comes: nothing else was better both on a quiet machine
-        # and beside one busy loop. SmolLM2-135M, 2 threads on 2 cores, tokens/s against 100 and 24 as it comes:
+        # How long OpenMP's threads spin at a barrier is left as it comes: nothing else was better both on a quiet
+        # machine and beside one busy loop. SmolLM2-135M, 2 threads on 2 cores, 100 and 24 tokens/s as it comes:
         # OMP_WAIT_POLICY=passive 0.5 and 1.8 times, GOMP_SPINCOUNT=1000 0.97 and 1.1 times, 2000 0.98 and 0.83.
         try:
             self._process = await asyncio.create_subprocess_exec(

@@ -27,7 +27,7 @@ def run(no_tray: bool, quiet: bool) -> None:
 
 def become_agent(*, tray: bool, foreground: bool) -> NoReturn:
     """Replace this process by the agent, so that a service manager's signals reach it."""
-    arguments = [sys.executable, "-m", "samovar_agent"]
+    arguments = [sys.executable, "-P", "-m", "samovar_agent"]
     arguments += [] if tray else ["--no-tray"]
     arguments += ["--foreground"] if foreground else []
     if sys.platform == "win32":

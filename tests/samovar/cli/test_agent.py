@@ -26,12 +26,12 @@ def test_run_becomes_the_agents_process(
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(os, "execv", execv)
     samovar("agent", "run", *options)
-    assert seen == [[sys.executable, "-m", "samovar_agent", *expected]]
+    assert seen == [[sys.executable, "-P", "-m", "samovar_agent", *expected]]
 
 
 def test_on_windows_it_waits_and_hands_on_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(arguments: list[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
-        assert arguments[1:] == ["-m", "samovar_agent", "--foreground"]
+        assert arguments[1:] == ["-P", "-m", "samovar_agent", "--foreground"]
         return subprocess.CompletedProcess(arguments, 75)
 
     monkeypatch.setattr(sys, "platform", "win32")

@@ -103,6 +103,18 @@ async def test_an_unknown_name_is_never_answered_by_another_model(make_bench: Ma
         await bench.instances.unload("gpt-4")
 
 
+async def test_a_model_that_is_being_removed_is_not_loaded(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    await bench.instances.load("small")
+    with pytest.raises(SamovarError) as raised, bench.instances.kept_out("maker/small"):
+        pytest.fail("it is in memory")
+    assert raised.value.code == FailureCode.MODEL_IN_USE
+    await bench.instances.unload_all()
+    with bench.instances.kept_out("maker/small"):
+        assert (await failure(bench, "hello", "small")).code == FailureCode.MODEL_UNKNOWN
+    await bench.instances.load("small")
+
+
 async def test_no_name_means_the_only_one(make_bench: MakeBench) -> None:
     bench = make_bench()
     assert (await reply(bench, "a", None)).model == "maker/small"

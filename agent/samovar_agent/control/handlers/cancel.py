@@ -7,6 +7,6 @@ from samovar_protocol.replies import CancelReply
 from samovar_protocol.requests import Cancel
 
 
-async def handle(call: Call, request: Cancel) -> CancelReply:
+def handle(call: Call, request: Cancel) -> CancelReply:
     """Stop it within one decode step; its own answer says `cancelled`."""
     return CancelReply(found=call.cancel(request.target))

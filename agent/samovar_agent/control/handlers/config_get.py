@@ -7,6 +7,6 @@ from samovar_protocol.replies import ConfigReply
 from samovar_protocol.requests import ConfigGet
 
 
-async def handle(call: Call, request: ConfigGet) -> ConfigReply:
+def handle(call: Call, request: ConfigGet) -> ConfigReply:
     """The setting as it is; raises `setting_unknown`."""
     return ConfigReply(setting=call.services.settings.get(request.key))

@@ -7,6 +7,6 @@ from samovar_protocol.replies import ConfigLsReply
 from samovar_protocol.requests import ConfigLs
 
 
-async def handle(call: Call, request: ConfigLs) -> ConfigLsReply:
+def handle(call: Call, request: ConfigLs) -> ConfigLsReply:
     """All settings, sorted by key."""
     return ConfigLsReply(settings=call.services.settings.ls())

@@ -9,7 +9,7 @@ from samovar_protocol.replies import DownReply
 from samovar_protocol.requests import Down
 
 
-async def handle(call: Call, request: Down) -> DownReply:
+def handle(call: Call, request: Down) -> DownReply:
     """Begin the shutdown; the answer still goes out."""
     call.services.stop()
     return DownReply(pid=os.getpid())

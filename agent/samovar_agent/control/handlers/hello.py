@@ -11,6 +11,6 @@ from samovar_protocol.replies import HelloReply
 from samovar_protocol.requests import Hello
 
 
-async def handle(call: Call, request: Hello) -> HelloReply:
+def handle(call: Call, request: Hello) -> HelloReply:
     """Protocol version, release and process."""
     return HelloReply(protocol=PROTOCOL_VERSION, version=__version__, pid=os.getpid())

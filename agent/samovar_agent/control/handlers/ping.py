@@ -7,6 +7,6 @@ from samovar_protocol.replies import PingReply
 from samovar_protocol.requests import Ping
 
 
-async def handle(call: Call, request: Ping) -> PingReply:
+def handle(call: Call, request: Ping) -> PingReply:
     """Nothing but the answer."""
     return PingReply()

@@ -7,6 +7,6 @@ from samovar_protocol.replies import PsReply
 from samovar_protocol.requests import Ps
 
 
-async def handle(call: Call, request: Ps) -> PsReply:
+def handle(call: Call, request: Ps) -> PsReply:
     """Instances, oldest first."""
     return PsReply(instances=call.services.instances.ls())

@@ -12,7 +12,7 @@ from samovar_protocol.replies import StatusReply
 from samovar_protocol.requests import Status
 
 
-async def handle(call: Call, request: Status) -> StatusReply:
+def handle(call: Call, request: Status) -> StatusReply:
     """What the tray draws; `sequence` says which events it already contains."""
     services = call.services
     return StatusReply(
