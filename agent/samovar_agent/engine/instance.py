@@ -72,6 +72,16 @@ class Instance:
         return self._lifecycle.usable
 
     @property
+    def idle(self) -> bool:
+        """In memory, and nobody uses it now."""
+        return self.state == "ready" and not self._users
+
+    @property
+    def last_used(self) -> float:
+        """When somebody used it, or else when it was loaded; Unix seconds."""
+        return self._used_at or self._loaded_at or 0.0
+
+    @property
     def info(self) -> InstanceInfo:
         """Everything about it, as it is now."""
         return InstanceInfo(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -30,6 +31,8 @@ from samovar_agent.settings import SettingsFile
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply, LoadReply
 from samovar_protocol.values import InstanceInfo, MemoryEstimate, Message, Progress, Sampling, Text
+
+log = logging.getLogger("samovar.engine")
 
 
 class Instances:
@@ -70,6 +73,7 @@ class Instances:
         - name: of a model or instance. - context: tokens; None for the setting, never above the model's own.
         - ttl_seconds: unload after so long without use; None never. - identifier: another name for this instance.
         - force: load although it does not seem to fit. - on_progress: told how far loading is.
+        Where room is short, models that nobody uses now are unloaded first, the longest unused before the others.
         Raises what `Library.find` does, `bad_request`, `not_enough_memory`, `load_failed`, `model_unsupported`.
         """
         instance, already = await self._obtain(
@@ -184,19 +188,27 @@ class Instances:
             if self._closed:
                 raise _shutting_down()
             instance = self._existing(name, identifier)
-            if instance is None:
-                break
-            if instance.usable:
+            if instance is not None and instance.usable:
                 return instance, True
-            await instance.gone.wait()  # on its way out; its place is free in a moment
-        file = self._library.find(name)
-        if file.info.key in self._leaving:
-            raise SamovarError(
-                FailureCode.MODEL_UNKNOWN, f"{file.info.key} is being removed.", hint="`samovar ls` lists what stays."
-            )
-        need = self._estimate(file, context)
-        if not force:
-            check_room(need, file.info.key)
+            if instance is not None:
+                await instance.gone.wait()  # on its way out; its place is free in a moment
+                continue
+            file = self._library.find(name)
+            if file.info.key in self._leaving:
+                raise SamovarError(
+                    FailureCode.MODEL_UNKNOWN,
+                    f"{file.info.key} is being removed.",
+                    hint="`samovar ls` lists what stays.",
+                )
+            need = self._estimate(file, context)
+            if force or need.need_bytes <= need.free_bytes:
+                break
+            idle = self._idle_to_make_room(need)
+            if idle is None:
+                check_room(need, file.info.key)
+                break
+            log.info("%s is unloaded to make room for %s", idle.identifier, file.info.key)
+            await idle.unload(_unloaded(idle))
         instance = Instance(
             identifier=identifier or file.info.key,
             model=file.info.key,
@@ -213,6 +225,13 @@ class Instances:
         )
         self._instances[instance.identifier] = instance
         return instance, False
+
+    def _idle_to_make_room(self, need: MemoryEstimate) -> Instance | None:
+        """The instance that nobody has used for longest; None where even without all idle ones it would not fit."""
+        idle = sorted((one for one in self._instances.values() if one.idle), key=lambda one: one.last_used)
+        if need.need_bytes > need.free_bytes + sum(one.info.memory_bytes for one in idle):
+            return None
+        return idle[0] if idle else None
 
     def _existing(self, name: str, identifier: str | None) -> Instance | None:
         if identifier is None and name in self._instances:

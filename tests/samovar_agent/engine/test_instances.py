@@ -103,6 +103,49 @@ async def test_an_unknown_name_is_never_answered_by_another_model(make_bench: Ma
         await bench.instances.unload("gpt-4")
 
 
+class TestRoom:
+    """A machine on which only so many small models fit at once."""
+
+    @pytest.fixture
+    def bench(self, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+        bench = make_bench()
+        for name in ("b", "c"):
+            bench.library.add(f"maker/{name}")
+        one = bench.instances.estimate("small").need_bytes
+
+        def available() -> int:
+            taken = [info for info in bench.instances.ls() if info.state in ("ready", "unloading")]
+            return (2 - len(taken)) * one
+
+        monkeypatch.setattr("samovar_agent.engine.instances.available_bytes", available)
+        monkeypatch.setattr("samovar_agent.engine.instance.resident_bytes", lambda pid: one)
+        return bench
+
+    async def test_the_longest_unused_makes_room(self, bench: Bench) -> None:
+        await bench.instances.load("small")
+        await bench.instances.load("b")
+        await reply(bench, "hello", "small")
+        await bench.instances.load("c")
+        assert [info.identifier for info in bench.instances.ls()] == ["maker/small", "maker/c"]
+
+    async def test_one_in_use_never_does(self, bench: Bench) -> None:
+        await bench.instances.load("b")
+        stream = talk(bench, "for ever", "small")
+        async for item in stream:
+            if isinstance(item, Text):
+                break
+        await bench.instances.load("c")
+        assert [info.identifier for info in bench.instances.ls()] == ["maker/small", "maker/c"]
+        await stream.aclose()
+
+    async def test_nothing_is_unloaded_in_vain(self, bench: Bench) -> None:
+        await bench.instances.load("small")
+        bench.library.add("maker/huge", head=header(tensor_bytes=10**12))
+        error = await failure(bench, "hello", "huge")
+        assert error.code == FailureCode.NOT_ENOUGH_MEMORY
+        assert [info.identifier for info in bench.instances.ls()] == ["maker/small"]
+
+
 async def test_a_model_that_is_being_removed_is_not_loaded(make_bench: MakeBench) -> None:
     bench = make_bench()
     await bench.instances.load("small")
