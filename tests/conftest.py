@@ -1,10 +1,13 @@
-"""What all tests share: the small chat model, and a rule about skipping."""
+"""What all tests share: the models, and a rule about skipping."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+
+from tests import gemma_model as gemma
+from tests.tiny_models.build import Kind, build
 
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -21,11 +24,31 @@ def pytest_runtest_makereport(
     return report
 
 
+def _test_model() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("SAMOVAR_TEST_MODEL") or cache / "samovar" / "test-models" / MODEL)
+
+
+def _fetched(path: Path) -> Path:
+    if not path.is_file():
+        pytest.skip(f"a model is not at {path}; run `sh tests/run.sh` once")
+    return path
+
+
 @pytest.fixture(scope="session")
 def small_model() -> Path:
     """SmolLM2-135M-Instruct, Q4_1: a real chat model of 98 MB. `tests/run.sh` fetches it with `samovar get`."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = Path(os.environ.get("SAMOVAR_TEST_MODEL") or cache / "samovar" / "test-models" / MODEL)
-    if not path.is_file():
-        pytest.skip(f"the small model is not at {path}; run `sh tests/run.sh` once")
-    return path
+    return _fetched(_test_model())
+
+
+@pytest.fixture(scope="session")
+def gemma_model() -> Path:
+    """gemma-3-270m, Q4_K_M: a real base model of 253 MB with a sliding window of 512. `tests/run.sh` fetches it."""
+    return _fetched(_test_model().with_name(gemma.NAME))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]:
+    """Makes a tiny model with random weights: `tiny_model("mamba")`; see `tests/tiny_models`."""
+    folder = tmp_path_factory.mktemp("tiny-models")
+    return lambda kind: build(kind, folder)

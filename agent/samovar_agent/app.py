@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from samovar_agent import __version__, logs, tray
 from samovar_agent.control.server import ControlServer
 from samovar_agent.control.sockets import Keys
-from samovar_agent.engine.instances import Instances
+from samovar_agent.engine.instances import Instances, SnapshotPlaces
 from samovar_agent.event_log import EventLog
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
@@ -84,7 +84,13 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
         gate=gate,
         library=library,
         downloads=downloads,
-        instances=Instances(library=library, settings=settings, events=events, logs=places.logs),
+        instances=Instances(
+            library=library,
+            settings=settings,
+            events=events,
+            logs=places.logs,
+            snapshots=SnapshotPlaces(places.data / "snapshots", places.run / "snapshots.key"),
+        ),
         stop=stopping.set,
     )
 

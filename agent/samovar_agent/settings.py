@@ -81,6 +81,20 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """The engine workers."""
 
     threads: Annotated[int, Meta(ge=0, le=1024, description="Threads of a worker; 0 takes the machine's cores.")] = 0
+    queue_limit: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Requests that may wait for one model; more are told to come back.")
+    ] = 256
+    hang_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="End a worker that has work but takes no processor time for so long, or computes ten times as "
+            "long in silence; 0 never.",
+        ),
+    ] = 60.0
+    snapshot_gigabytes: Annotated[
+        float, Meta(ge=0, description="Disk space for computed prefixes, kept over restarts; 0 keeps none.")
+    ] = 4.0
 
 
 class LogSettings(msgspec.Struct, frozen=True):

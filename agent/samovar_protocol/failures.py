@@ -32,7 +32,9 @@ class FailureCode(StrEnum):
     NOT_ENOUGH_MEMORY = "not_enough_memory"  # refused before loading; the message has need and free
     LOAD_FAILED = "load_failed"  # the runtime refused to load the model
     CONTEXT_OVERFLOW = "context_overflow"  # the prompt has more tokens than the context; the message has both
-    WORKER_CRASHED = "worker_crashed"  # the engine's process ended while it had work
+    BUSY = "busy"  # too many requests wait already; the message has how many
+    DEADLINE_EXCEEDED = "deadline_exceeded"  # the request's own time limit ran out
+    WORKER_CRASHED = "worker_crashed"  # the engine's process ended or hung while it had work
     CANCELLED = "cancelled"  # a client asked for the work to stop
     NETWORK_OFFLINE = "network_offline"  # the policy, or the missing network, forbids this connection
     NETWORK_FAILED = "network_failed"  # a permitted connection did not work

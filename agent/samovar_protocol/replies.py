@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import sys
+from array import array
 
 import msgspec
 
 from samovar_protocol.values import (
     Check,
+    Choice,
+    FinishReason,
     HttpInfo,
     InstanceInfo,
     MemoryEstimate,
     ModelInfo,
     NetworkInfo,
+    RankedDocument,
     Setting,
     Stats,
     TokenInfo,
+    TokenLogprob,
+    ToolCall,
 )
 
 
@@ -109,12 +115,44 @@ class RmReply(Reply, frozen=True, kw_only=True):
 
 
 class ChatReply(Reply, frozen=True, kw_only=True):
-    """The whole reply. - finish_reason: "stop" (its own end or a stop text) or "length" (a limit)."""
+    """The whole reply. - alternatives: the further choices, where more than one was asked for."""
 
     model: str
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: FinishReason
     stats: Stats
+    reasoning: str = ""
+    tool_calls: list[ToolCall] = []
+    logprobs: list[TokenLogprob] = []
+    alternatives: list[Choice] = []
+
+
+class EmbedReply(Reply, frozen=True, kw_only=True):
+    """One vector a text. - vectors: `dimensions` 32-bit floats, little-endian, a row each; see `rows`."""
+
+    model: str
+    dimensions: int
+    vectors: bytes
+    prompt_tokens: int
+    seconds: float
+
+    def rows(self) -> list[list[float]]:
+        """The vectors as lists."""
+        numbers = array("f")
+        numbers.frombytes(self.vectors)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        values = numbers.tolist()
+        return [values[start : start + self.dimensions] for start in range(0, len(values), self.dimensions)]
+
+
+class RerankReply(Reply, frozen=True, kw_only=True):
+    """The documents, best first."""
+
+    model: str
+    results: list[RankedDocument]
+    prompt_tokens: int
+    seconds: float
 
 
 class CancelReply(Reply, frozen=True, kw_only=True):

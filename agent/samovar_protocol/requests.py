@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from samovar_protocol import replies
-from samovar_protocol.values import Message, Name, Progress, Sampling, Scope, Text
+from samovar_protocol.values import AnyDelta, ChatOptions, Message, Name, Priority, Progress, Sampling, Scope
 
 R = TypeVar("R")
 C = TypeVar("C")
@@ -106,7 +106,7 @@ class Rm(Request[replies.RmReply], tag="rm", frozen=True, kw_only=True):
     name: Name
 
 
-class Chat(StreamRequest[Text | Progress, replies.ChatReply], tag="chat", frozen=True, kw_only=True):
+class Chat(StreamRequest[AnyDelta | Progress, replies.ChatReply], tag="chat", frozen=True, kw_only=True):
     """Continue a conversation; loads the model first where needed.
 
     - model: as in `Load`, or an instance; None takes the one in memory, or the only one there is.
@@ -116,6 +116,33 @@ class Chat(StreamRequest[Text | Progress, replies.ChatReply], tag="chat", frozen
     model: Name | None = None
     messages: Annotated[list[Message], Meta(min_length=1, max_length=20_000)]
     sampling: Sampling = Sampling()
+    options: ChatOptions = ChatOptions()
+
+
+class Embed(StreamRequest[Progress, replies.EmbedReply], tag="embed", frozen=True, kw_only=True):
+    """Vectors of texts; loads the model first where needed.
+
+    - model: as in `Chat`, of an embedding model. - inputs: texts, or their tokens. - dimensions: shorten the vectors to
+    so many numbers, normalised again; None keeps all. - priority: "background" waits for the others.
+    """
+
+    model: Name | None = None
+    inputs: Annotated[list[str | list[int]], Meta(min_length=1, max_length=20_000)]
+    dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    priority: Priority = "interactive"
+
+
+class Rerank(StreamRequest[Progress, replies.RerankReply], tag="rerank", frozen=True, kw_only=True):
+    """Order documents by how well they answer a query; loads the model first where needed.
+
+    - model: as in `Chat`, of a reranking model. - top: only the best so many; None for all.
+    """
+
+    model: Name | None = None
+    query: Annotated[str, Meta(min_length=1)]
+    documents: Annotated[list[str], Meta(min_length=1, max_length=20_000)]
+    top: Annotated[int, Meta(ge=1)] | None = None
+    priority: Priority = "interactive"
 
 
 class Cancel(Request[replies.CancelReply], tag="cancel", frozen=True, kw_only=True):
@@ -172,6 +199,8 @@ AnyRequest = (
     | Import
     | Rm
     | Chat
+    | Embed
+    | Rerank
     | Cancel
     | ConfigLs
     | ConfigGet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,11 +15,86 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all values: immutable, fields by name, unknown fields ignored."""
 
 
+class ToolCall(Value, frozen=True, kw_only=True):
+    """A call that the model made. - arguments: a JSON object as text, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class Message(Value, frozen=True, kw_only=True):
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    - tool_calls: what an assistant called. - tool_call_id, name: which call a "tool" message answers, and whose.
+    - reasoning: what the assistant thought; only templates that want it back show it to the model.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str | None = None
+    name: str | None = None
+    reasoning: str | None = None
+
+
+class Tool(Value, frozen=True, kw_only=True):
+    """What the model may call. - parameters: a JSON Schema of the arguments."""
+
+    name: Name
+    description: str = ""
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class NamedTool(Value, frozen=True, kw_only=True):
+    """The tool that must be called."""
+
+    name: Name
+
+
+class AnyJson(Value, frozen=True, kw_only=True, tag_field="type", tag="json"):
+    """The reply is a JSON object."""
+
+
+class JsonSchema(Value, frozen=True, kw_only=True, tag_field="type", tag="json_schema"):
+    """The reply is JSON that this schema allows."""
+
+    json_schema: dict[str, Any] | bool
+
+
+class Grammar(Value, frozen=True, kw_only=True, tag_field="type", tag="grammar"):
+    """The reply is a text of this grammar, in llama.cpp's notation."""
+
+    gbnf: Annotated[str, Meta(min_length=1, max_length=1_000_000)]
+
+
+ReplyFormat = AnyJson | JsonSchema | Grammar
+Priority = Literal["interactive", "background"]
+
+
+class ChatOptions(Value, frozen=True, kw_only=True):
+    """What a reply may be, beside how its tokens are chosen.
+
+    - tools: what may be called. - tool_choice: "auto" leaves it to the model. - parallel_tool_calls: several a reply.
+    - reply_format: None for any text. - thinking: whether the model reasons first, where its template has that switch;
+    None for the template's default. - template_arguments: further variables of the template.
+    - n: so many replies to the same prompt. - logprobs: of each token, with so many alternatives (`top_logprobs`).
+    - speculation: guess ahead where that pays; never changes a reply. - priority: "background" waits for the others.
+    - deadline_seconds: fail with `deadline_exceeded` after so long.
+    """
+
+    tools: Annotated[list[Tool], Meta(max_length=1024)] = []
+    tool_choice: Literal["auto", "none", "required"] | NamedTool = "auto"
+    parallel_tool_calls: bool = True
+    reply_format: ReplyFormat | None = None
+    thinking: bool | None = None
+    template_arguments: dict[str, Any] = msgspec.field(default_factory=dict)
+    n: Annotated[int, Meta(ge=1, le=16)] = 1
+    logprobs: bool = False
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] = 0
+    speculation: bool = True
+    priority: Priority = "interactive"
+    deadline_seconds: Annotated[float, Meta(gt=0, le=86_400 * 30)] | None = None
 
 
 class Sampling(Value, frozen=True, kw_only=True):
@@ -27,7 +102,10 @@ class Sampling(Value, frozen=True, kw_only=True):
 
     - temperature: 0 is greedy. - top_k: 0 keeps all. - top_p, min_p, typical_p: 1, 0 and 1 switch them off.
     - repeat_penalty: 1 is off. - presence_penalty, frequency_penalty: 0 is off.
-    - seed: None draws one; the same seed and prompt give the same text.
+    - repeat_last_n: how far back the penalties look; -1 for everything.
+    - dry_*: DRY, which makes longer repetitions ever less likely; a multiplier of 0 is off.
+    - logit_bias: added to a token's score before anything else; by token id. - stop_tokens: ids that end the reply.
+    - seed: None draws one; the same seed and prompt, alone, give the same text.
     - max_tokens: None goes on to the model's end or the end of the context.
     - stop: texts that end the reply and are left out of it.
     - ignore_eos: go on past the model's own end; for measuring.
@@ -41,6 +119,16 @@ class Sampling(Value, frozen=True, kw_only=True):
     repeat_penalty: Annotated[float, Meta(gt=0, le=100)] = 1.0
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] = 0.0
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] = 0.0
+    repeat_last_n: Annotated[int, Meta(ge=-1, le=100_000_000)] = 64
+    dry_multiplier: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    dry_base: Annotated[float, Meta(ge=1, le=100)] = 1.75
+    dry_allowed_length: Annotated[int, Meta(ge=0, le=1_000_000)] = 2
+    dry_penalty_last_n: Annotated[int, Meta(ge=-1, le=100_000_000)] = -1
+    dry_sequence_breakers: Annotated[list[Annotated[str, Meta(min_length=1, max_length=40)]], Meta(max_length=64)] = (
+        msgspec.field(default_factory=lambda: ["\n", ":", '"', "*"])
+    )
+    logit_bias: Annotated[dict[int, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=1024)] = {}
+    stop_tokens: Annotated[list[int], Meta(max_length=64)] = []
     seed: Annotated[int, Meta(ge=0, le=0xFFFFFFFE)] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=100_000_000)] | None = None
     stop: Annotated[list[Annotated[str, Meta(min_length=1, max_length=1000)]], Meta(max_length=16)] = []
@@ -50,7 +138,8 @@ class Sampling(Value, frozen=True, kw_only=True):
 class Stats(Value, frozen=True, kw_only=True):
     """What one reply took.
 
-    - prompt_tokens, of which cached_tokens were not computed again; completion_tokens.
+    - prompt_tokens, of which cached_tokens were not computed again; completion_tokens, of all choices together.
+    - drafted_tokens were guessed ahead, and accepted_tokens of them were right.
     - queue_seconds waiting for a place, load_seconds for the model, prompt_seconds for the prompt,
       decode_seconds from the first token to the last.
     """
@@ -58,6 +147,8 @@ class Stats(Value, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     queue_seconds: float = 0.0
     load_seconds: float = 0.0
     prompt_seconds: float = 0.0
@@ -79,23 +170,87 @@ class Stats(Value, frozen=True, kw_only=True):
 class Progress(Value, frozen=True, kw_only=True, tag_field="type", tag="progress"):
     """How far something slow is. `total`, `per_second` and `eta_seconds` are None while unknown.
 
-    - stage: a short text for people ("downloading", "verifying", "loading").
+    - stage: a short text for people ("downloading", "verifying", "loading"); "queued" counts the requests before.
     - unit: what `done` and `total` count.
     """
 
     stage: str
     done: float = 0
     total: float | None = None
-    unit: Literal["bytes", "ratio"] = "bytes"
+    unit: Literal["bytes", "ratio", "requests"] = "bytes"
     per_second: float | None = None
     eta_seconds: float | None = None
 
 
-class Text(Value, frozen=True, kw_only=True, tag_field="type", tag="text"):
-    """The next piece of a reply: whole characters, one or more tokens."""
+class TokenLogprob(Value, frozen=True, kw_only=True):
+    """How likely a token was: its text, its bytes (a token may end inside a character), the natural logarithm.
+
+    - top: the likeliest tokens in its place, where asked for.
+    """
+
+    text: str
+    data: bytes
+    logprob: float
+    top: list[TokenLogprob] = []
+
+
+class Delta(Value, frozen=True, kw_only=True, tag_field="type"):
+    """A piece of a reply. - choice: of which one, from 0; see `ChatOptions.n`."""
+
+    choice: int = 0
+
+
+class Text(Delta, frozen=True, kw_only=True, tag="text"):
+    """The next piece of the answer: whole characters, one or more tokens. - logprobs: of these tokens, if asked for."""
 
     text: str
     tokens: int = 1
+    logprobs: list[TokenLogprob] = []
+
+
+class Thinking(Delta, frozen=True, kw_only=True, tag="thinking"):
+    """The next piece of what the model thinks before it answers."""
+
+    text: str
+    tokens: int = 1
+    logprobs: list[TokenLogprob] = []
+
+
+class ToolCallBegan(Delta, frozen=True, kw_only=True, tag="tool_call"):
+    """A call; its arguments follow. - index: from 0 within the choice."""
+
+    index: int
+    id: str
+    name: str
+
+
+class ToolCallArguments(Delta, frozen=True, kw_only=True, tag="tool_call_arguments"):
+    """A piece of a call's arguments; all pieces of an index together are one JSON object."""
+
+    index: int
+    json: str
+
+
+AnyDelta = Text | Thinking | ToolCallBegan | ToolCallArguments
+FinishReason = Literal["stop", "length", "tool_calls"]
+"""The model's own end or a stop text; a limit; calls that want an answer."""
+
+
+class Choice(Value, frozen=True, kw_only=True):
+    """One whole reply."""
+
+    text: str
+    finish_reason: FinishReason
+    reasoning: str = ""
+    tool_calls: list[ToolCall] = []
+    logprobs: list[TokenLogprob] = []
+
+
+class RankedDocument(Value, frozen=True, kw_only=True):
+    """- index: of the document in the request. - score: larger is closer; comparable within one model only."""
+
+    index: int
+    score: float
 
 
 class ModelInfo(Value, frozen=True, kw_only=True):
@@ -143,6 +298,7 @@ class InstanceInfo(Value, frozen=True, kw_only=True):
     - identifier: what requests may name; the model's key unless the loader chose another.
     - progress: 0 to 1 while loading. - ttl_seconds: unloaded after so long without use; None never.
     - active: requests running; queued: requests waiting. - problem: why it failed.
+    - requests and tokens: since it was loaded, see `Stats`. - last: what the last reply took.
     """
 
     identifier: str
@@ -159,7 +315,12 @@ class InstanceInfo(Value, frozen=True, kw_only=True):
     active: int = 0
     queued: int = 0
     requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
     completion_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    last: Stats | None = None
     problem: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""Measures and prints one table: `python -m tests.bench [startup] [commands] [ping] [idle] [decode] [--quick]`.
+"""Measures and prints one table: `python -m tests.bench [NAME ...] [--quick]`; `--help` lists the names.
 
 Run it alone on the machine. `--quick` takes seconds and is good for trying, not for numbers to quote.
 """
@@ -9,8 +9,10 @@ import argparse
 import os
 import signal
 import sys
+from functools import partial
+from pathlib import Path
 
-from tests.bench import commands, decode, idle, ping, startup
+from tests.bench import commands, compare, decode, first, idle, ping, restart, speculation, startup
 from tests.bench.report import machine, table
 
 BENCHMARKS = {
@@ -18,6 +20,9 @@ BENCHMARKS = {
     "commands": commands.measure,
     "ping": ping.measure,
     "decode": decode.measure,
+    "first": first.measure,
+    "restart": restart.measure,
+    "speculation": speculation.measure,
     "idle": idle.measure,
 }
 
@@ -25,10 +30,21 @@ BENCHMARKS = {
 def main() -> int:
     """Run the chosen benchmarks; 1 where a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure Samovar against its goals.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all without one")
+    names = ", ".join(BENCHMARKS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {names}; all without one; compare with --server")
     parser.add_argument("--quick", action="store_true", help="few and short runs, to try it")
+    parser.add_argument("--server", type=Path, metavar="FILE", help="the llama-server that `compare` runs against")
+    parser.add_argument("--client", type=Path, metavar="FILE", default=compare.CLIENT, help="what measures both")
+    parser.add_argument("--rounds", type=int, metavar="N", default=5, help="runs of each in `compare`")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(BENCHMARKS):
+    benchmarks = dict(BENCHMARKS)
+    if options.server:
+        benchmarks["compare"] = partial(
+            compare.measure, server=options.server.expanduser(), client=options.client, rounds=options.rounds
+        )
+    elif "compare" in options.names:
+        parser.error("compare needs --server")
+    if unknown := set(options.names) - set(benchmarks):
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
     # Ended from outside, e.g. by `timeout`, it still takes its agents along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -36,9 +52,9 @@ def main() -> int:
     if os.getloadavg()[0] > 0.5:
         print("Something else is running here: the numbers say little. Wait, or stop it.", file=sys.stderr)
     results = []
-    for name in options.names or BENCHMARKS:
+    for name in options.names or benchmarks:
         print(f"measuring: {name}", file=sys.stderr)
-        results += BENCHMARKS[name](quick=options.quick)
+        results += benchmarks[name](quick=options.quick)
     print(table(results))
     return 0 if all(result.reached for result in results) else 1
 

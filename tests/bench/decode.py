@@ -7,26 +7,20 @@ same replies; and against a worker that this process drives itself, with no agen
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from pathlib import Path
-
-import psutil
 
 import samovar
 from samovar_agent.engine.interface import Finished, Generation, LoadOptions
 from samovar_agent.engine.process import WORKER_COMMAND, WorkerEngine
 from samovar_agent.engine.worker_log import WorkerLog
 from samovar_protocol import Endpoint, FailureCode, Places, SamovarError
-from samovar_protocol.requests import ConfigSet, Import, Load
 from samovar_protocol.values import Message, Sampling
 from tests.bench import sse
 from tests.bench.home import running_agent
+from tests.bench.model import THREADS, load_model, model_file
 from tests.bench.report import Result, middle
 
 MESSAGES = [Message(role="user", content="Tell me a long story about a tea kettle.")]
 CONTEXT = 2048
-THREADS = psutil.cpu_count(logical=False) or 1
 
 
 def measure(*, quick: bool) -> list[Result]:
@@ -58,18 +52,10 @@ def measure(*, quick: bool) -> list[Result]:
     ]
 
 
-def model_file() -> Path:
-    """The chat model that the tests use."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samovar" / "test-models"
-    file = Path(os.environ.get("SAMOVAR_TEST_MODEL") or cache / "SmolLM2-135M-Instruct.Q4_1.gguf")
-    if not file.exists():
-        sys.exit(f"{file} is missing; `sh tests/run.sh` fetches it.")
-    return file
-
-
 async def _alternate(endpoint: Endpoint, runs: int, tokens: int) -> tuple[list[sse.Reply], list[float]]:
     """Replies over HTTP, and tokens a second of a worker alone."""
-    name = await _load()
+    async with samovar.connect() as client:
+        name = await load_model(client, CONTEXT)
     engine = await _worker()
     try:
         replies, alone = [], []
@@ -80,20 +66,6 @@ async def _alternate(endpoint: Endpoint, runs: int, tokens: int) -> tuple[list[s
         return replies[1:], alone[1:]
     finally:
         await engine.close(SamovarError(FailureCode.CANCELLED, "The measurement is over."))
-
-
-async def _load() -> str:
-    """Bring the model into the agent's memory; its name."""
-    async with samovar.connect() as client:
-        await client.call(ConfigSet(key="engine.threads", value=THREADS))
-        async with client.stream(Import(path=str(model_file()))) as imported:
-            async for _ in imported:
-                pass
-        key = imported.reply.model.key
-        async with client.stream(Load(name=key, context=CONTEXT)) as loaded:
-            async for _ in loaded:
-                pass
-        return key
 
 
 async def _worker() -> WorkerEngine:

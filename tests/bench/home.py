@@ -64,16 +64,17 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def http_answers(places: Places) -> bool:
-    """Whether the local server of `places` answers `/health`; over a bare socket, which costs next to nothing."""
+    """Whether the local server of `places` answers."""
     endpoint = Endpoint.read(places.endpoint_file)
-    if endpoint is None or not endpoint.http:
-        return False
-    address = urlsplit(endpoint.http[0])
-    assert address.hostname is not None
-    assert address.port is not None
+    return endpoint is not None and bool(endpoint.http) and answers(urlsplit(endpoint.http[0]).netloc)
+
+
+def answers(address: str) -> bool:
+    """Whether `/health` at `address`, a host and port, says that all is well; a bare socket costs next to nothing."""
+    host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((address.hostname, address.port), timeout=1) as connection:
-            connection.sendall(f"GET /health HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n".encode())
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=1) as connection:
+            connection.sendall(f"GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
             return b" 200 " in connection.recv(64)
     except OSError:
         return False

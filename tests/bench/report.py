@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One line of the table. - measured must stay under goal. - detail: how many runs, how far apart."""
+    """One line of the table. - measured must be `bound` goal. - detail: how many runs, how far apart."""
 
     what: str
     goal: float
@@ -20,11 +21,18 @@ class Result:
     unit: str
     detail: str
     command: str
+    bound: Literal["<", "≤", "≥"] = "<"
 
     @property
     def reached(self) -> bool:
         """Whether the goal holds."""
-        return self.measured < self.goal
+        match self.bound:
+            case "<":
+                return self.measured < self.goal
+            case "≤":
+                return self.measured <= self.goal
+            case "≥":
+                return self.measured >= self.goal
 
 
 def spread(values: Sequence[float], unit: str) -> str:
@@ -47,7 +55,8 @@ def table(results: Sequence[Result]) -> str:
     """Markdown, as `README.md` has it."""
     rows = [("what", "goal", "measured", "", "how", "command")]
     for result in results:
-        goal, measured = f"< {result.goal:g} {result.unit}", f"**{result.measured:.3g} {result.unit}**"
+        goal = f"{result.bound} {result.goal:g} {result.unit}"
+        measured = f"**{result.measured:.3g} {result.unit}**"
         verdict = "reached" if result.reached else "MISSED"
         rows.append((result.what, goal, measured, verdict, result.detail, f"`{result.command}`"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -25,10 +25,22 @@ class _Chunk(msgspec.Struct):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One streamed reply: tokens a second as they arrived here, and as the worker measured them."""
+    """One streamed reply. - first, last: seconds until text came here. - decoding: seconds, by the worker's clock."""
 
-    here: float
-    worker: float
+    tokens: int
+    first: float
+    last: float
+    decoding: float
+
+    @property
+    def here(self) -> float:
+        """Tokens a second as they arrived."""
+        return (self.tokens - 1) / (self.last - self.first)
+
+    @property
+    def worker(self) -> float:
+        """Tokens a second as the worker measured them."""
+        return (self.tokens - 1) / self.decoding
 
 
 async def ask(url: str, model: str, messages: list[Message], max_tokens: int) -> Reply:
@@ -49,6 +61,7 @@ async def ask(url: str, model: str, messages: list[Message], max_tokens: int) ->
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
+    began = time.perf_counter()
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
         writer.write(head.encode() + body)
@@ -58,7 +71,7 @@ async def ask(url: str, model: str, messages: list[Message], max_tokens: int) ->
         # Lines of the chunked transfer's own, between the events, do not begin with "data: ".
         async for line in reader:
             if b'"delta":{"content":' in line:
-                last = time.perf_counter()
+                last = time.perf_counter() - began
                 first = first or last
             elif line.startswith(b"data: {"):
                 chunk = msgspec.json.decode(line[6:], type=_Chunk)
@@ -67,4 +80,4 @@ async def ask(url: str, model: str, messages: list[Message], max_tokens: int) ->
         writer.close()
     if timings is None or usage is None or usage.completion_tokens != max_tokens:
         raise ValueError(f"the reply was not one of {max_tokens} tokens: {timings} {usage}")
-    return Reply(here=(max_tokens - 1) / (last - first), worker=(max_tokens - 1) / timings.decode_seconds)
+    return Reply(tokens=max_tokens, first=first, last=last, decoding=timings.decode_seconds)

@@ -18,6 +18,7 @@ import samovar
 from samovar.requests import Chat, Import, Message, Progress, Sampling, Text
 from samovar_protocol import Endpoint, Places
 from samovar_protocol.replies import ChatReply
+from samovar_protocol.values import AnyDelta
 
 PATIENCE = 30.0
 """Seconds that a condition may take before a test gives up; generous, because it is no measurement."""
@@ -160,7 +161,7 @@ def short(model: str | None = None) -> Chat:
     )
 
 
-async def first_text(stream: samovar.Stream[Text | Progress, ChatReply]) -> Text:
+async def first_text(stream: samovar.Stream[AnyDelta | Progress, ChatReply]) -> Text:
     """The first piece of text, after any loading."""
     async for piece in stream:
         if isinstance(piece, Text):

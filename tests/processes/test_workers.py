@@ -76,6 +76,39 @@ async def test_kill_9_of_a_worker_in_mid_stream(loaded: AgentProcess) -> None:
 
 
 @pytest.mark.model
+async def test_a_worker_that_hangs_is_replaced(loaded: AgentProcess) -> None:
+    assert loaded.cli("config", "set", "engine.hang_seconds", "2").returncode == 0
+    async with loaded.client() as client:
+        async with client.stream(endless()) as stream:
+            await first_text(stream)
+            [worker] = loaded.workers()
+            worker.suspend()
+            stopped = time.monotonic()
+            with pytest.raises(SamovarError) as raised:
+                async for _ in stream:
+                    pass
+        # The limit is a promise, and so is that nobody is killed before it; the rest is room for a busy machine.
+        assert 2 <= time.monotonic() - stopped < 6
+        assert raised.value.code == FailureCode.WORKER_CRASHED
+        assert "stopped answering" in raised.value.failure.message
+        assert raised.value.hint
+        assert await reply_to(client, short())
+        [other] = loaded.workers()
+        assert other.pid != worker.pid
+        assert not alive(worker)
+
+
+@pytest.mark.model
+async def test_a_worker_that_hangs_does_not_keep_the_agent_from_ending(loaded: AgentProcess) -> None:
+    async with loaded.client() as client:
+        assert await reply_to(client, short())
+    [worker] = loaded.workers()
+    worker.suspend()
+    assert loaded.cli("down").returncode == 0
+    await soon(lambda: not alive(worker))
+
+
+@pytest.mark.model
 async def test_a_client_that_disconnects_stops_its_generation(loaded: AgentProcess) -> None:
     async with loaded.client() as watcher:
         async with loaded.client() as client, client.stream(endless()) as stream:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,8 +10,17 @@ import pytest
 import samovar_protocol
 from samovar_protocol import HISTORY, PROTOCOL_VERSION, Endpoint, FailureCode
 from samovar_protocol.events import AnyEvent
-from samovar_protocol.requests import AnyRequest
-from samovar_protocol.wire import decode_answer, decode_event, decode_message, decode_request
+from samovar_protocol.requests import AnyRequest, StreamRequest, chunk_type, reply_type
+from samovar_protocol.values import AnyDelta, Progress
+from samovar_protocol.wire import (
+    ChunkMessage,
+    DoneMessage,
+    decode_answer,
+    decode_body,
+    decode_event,
+    decode_message,
+    decode_request,
+)
 
 TEXT = (Path(samovar_protocol.__file__).parent / "PROTOCOL.md").read_text()
 EXAMPLES = re.findall(r"<!-- (\w+) -->\n```json\n(.*?)```", TEXT, re.DOTALL)
@@ -40,6 +50,26 @@ def test_every_example_decodes(kind: str, example: str) -> None:
             assert decode_event([b"", data]) is not None
         case _:
             pytest.fail(f"an example of an unknown kind: {kind}")
+
+
+def test_every_chunk_and_reply_is_what_its_request_asks_for() -> None:
+    requests: dict[str, StreamRequest[Any, Any]] = {}
+    for kind, example in EXAMPLES:
+        if kind == "request":
+            message = decode_message(example.encode())
+            requests[message.id] = decode_request(message)  # type: ignore[assignment]
+        elif kind == "answer":
+            answer = decode_answer(example.encode())
+            if isinstance(answer, ChunkMessage):
+                decode_body(answer.chunk, chunk_type(requests[answer.id]))
+            elif isinstance(answer, DoneMessage):
+                decode_body(answer.reply, reply_type(requests[answer.id]))
+
+
+def test_there_is_an_example_of_every_kind_of_chunk() -> None:
+    answers = [decode_answer(example.encode()) for kind, example in EXAMPLES if kind == "answer"]
+    chunks = [msgspec.json.decode(answer.chunk) for answer in answers if isinstance(answer, ChunkMessage)]
+    assert {chunk["type"] for chunk in chunks} == tags(AnyDelta | Progress)
 
 
 def test_there_are_examples_of_every_kind() -> None:

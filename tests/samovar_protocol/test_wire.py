@@ -1,6 +1,7 @@
 """The codec: what goes in comes out, and what is wrong gets the right failure."""
 
 import json
+import struct
 from typing import Any
 
 import msgspec
@@ -11,11 +12,21 @@ from hypothesis import strategies as st
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import LibraryChanged
 from samovar_protocol.failures import Failure
-from samovar_protocol.replies import ChatReply, LoadReply, PingReply, StatusReply
+from samovar_protocol.replies import ChatReply, EmbedReply, LoadReply, PingReply, StatusReply
 from samovar_protocol.requests import AnyRequest, Chat, Load, Ping, Request, Status, chunk_type, reply_type
-from samovar_protocol.values import Message, Progress, Text
+from samovar_protocol.values import (
+    AnyDelta,
+    Message,
+    Progress,
+    Text,
+    Thinking,
+    TokenLogprob,
+    ToolCallArguments,
+    ToolCallBegan,
+)
 from samovar_protocol.wire import (
     MAX_FRAME_BYTES,
+    ChunkMessage,
     DoneMessage,
     FailedMessage,
     decode_answer,
@@ -23,6 +34,7 @@ from samovar_protocol.wire import (
     decode_event,
     decode_message,
     decode_request,
+    encode_chunk,
     encode_done,
     encode_event,
     encode_failed,
@@ -53,7 +65,7 @@ def test_every_request_names_its_reply() -> None:
     assert reply_type(Status()) is StatusReply
     assert reply_type(Load(name="x")) is LoadReply
     assert chunk_type(Load(name="x")) is Progress
-    assert chunk_type(Chat(messages=[Message(role="user", content="x")])) == Text | Progress
+    assert chunk_type(Chat(messages=[Message(role="user", content="x")])) == AnyDelta | Progress
     for request in AnyRequest.__args__:
         assert issubclass(request, Request)
 
@@ -81,6 +93,16 @@ def test_an_unknown_request_is_not_called_malformed() -> None:
         {"type": "chat", "messages": []},
         {"type": "chat", "messages": [{"role": "wizard", "content": "x"}]},
         {"type": "chat", "messages": [{"role": "user", "content": "x"}], "sampling": {"temperature": "hot"}},
+        {"type": "chat", "messages": [{"role": "user", "content": "x"}], "options": {"n": 17}},
+        {"type": "chat", "messages": [{"role": "user", "content": "x"}], "options": {"tools": [{"name": ""}]}},
+        {"type": "chat", "messages": [{"role": "user", "content": "x"}], "options": {"reply_format": {"type": "xml"}}},
+        {"type": "chat", "messages": [{"role": "user", "content": "x"}], "options": {"deadline_seconds": 0}},
+        {"type": "chat", "messages": [{"role": "user", "content": "x"}], "sampling": {"logit_bias": {"5": 101}}},
+        {"type": "embed", "inputs": []},
+        {"type": "embed", "inputs": [["x"]]},
+        {"type": "embed", "inputs": ["x"], "dimensions": 0},
+        {"type": "rerank", "query": "", "documents": ["x"]},
+        {"type": "rerank", "query": "x", "documents": []},
         {"type": "token_create", "name": "x", "scopes": []},
         [],
         "ping",
@@ -126,6 +148,28 @@ def test_answers_survive_the_wire() -> None:
     assert decode_body(done.reply, PingReply) == PingReply()
     failure = Failure(code="disk_full", message="m", hint="h", details={"need_bytes": 1})
     assert decode_answer(encode_failed("1", failure)) == FailedMessage("1", failure)
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        Text(text="x"),
+        Text(text="é", choice=2, tokens=2, logprobs=[TokenLogprob(text="\ufffd", data=b"\xc3", logprob=-0.5, top=[])]),
+        Thinking(text="Hm."),
+        ToolCallBegan(index=0, id="call_1", name="clock"),
+        ToolCallArguments(index=1, json='{"zone":'),
+    ],
+    ids=lambda delta: type(delta).__name__,
+)
+def test_every_piece_of_a_reply_survives_the_wire(delta: AnyDelta) -> None:
+    chunk = decode_answer(encode_chunk("1", delta))
+    assert isinstance(chunk, ChunkMessage)
+    assert decode_body(chunk.chunk, chunk_type(Chat(messages=[Message(role="user", content="x")]))) == delta
+
+
+def test_vectors_come_out_as_rows() -> None:
+    reply = EmbedReply(model="m", dimensions=2, vectors=struct.pack("<4f", 1, 2, 3, 4), prompt_tokens=1, seconds=0)
+    assert reply.rows() == [[1.0, 2.0], [3.0, 4.0]]
 
 
 def test_an_answer_of_another_shape_is_a_typed_failure() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samovar_agent.services import Services
-from samovar_protocol.values import Progress, Text
+from samovar_protocol.values import AnyDelta, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,6 @@ class Call:
     """
 
     services: Services
-    send: Callable[[Progress | Text], Any]
+    send: Callable[[AnyDelta | Progress], Any]
     cancel: Callable[[str], bool]
     requester: str

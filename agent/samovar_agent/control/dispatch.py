@@ -17,6 +17,7 @@ from samovar_agent.control.handlers import (
     config_set,
     doctor,
     down,
+    embed,
     get,
     hello,
     import_,
@@ -24,6 +25,7 @@ from samovar_agent.control.handlers import (
     ls,
     ping,
     ps,
+    rerank,
     rm,
     status,
     token_create,
@@ -52,6 +54,8 @@ def dispatch(call: Call, request: requests.AnyRequest) -> Reply | Coroutine[Any,
             return doctor.handle(call, request)
         case requests.Down():
             return down.handle(call, request)
+        case requests.Embed():
+            return embed.handle(call, request)
         case requests.Get():
             return get.handle(call, request)
         case requests.Hello():
@@ -66,6 +70,8 @@ def dispatch(call: Call, request: requests.AnyRequest) -> Reply | Coroutine[Any,
             return ping.handle(call, request)
         case requests.Ps():
             return ps.handle(call, request)
+        case requests.Rerank():
+            return rerank.handle(call, request)
         case requests.Rm():
             return rm.handle(call, request)
         case requests.Status():

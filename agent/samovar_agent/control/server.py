@@ -19,8 +19,9 @@ from samovar_protocol import Failure, FailureCode, Places, SamovarError
 from samovar_protocol.events import AnyEvent, Stopping, Subscribed
 from samovar_protocol.replies import Reply
 from samovar_protocol.requests import AnyRequest, Hello
-from samovar_protocol.values import Progress, Text
+from samovar_protocol.values import AnyDelta, Progress
 from samovar_protocol.wire import (
+    MAX_FRAME_BYTES,
     decode_message,
     decode_request,
     encode_chunk,
@@ -131,6 +132,8 @@ class ControlServer:
     ) -> None:
         try:
             answer = encode_done(request_id, await coming)
+            if len(answer) > MAX_FRAME_BYTES:
+                raise _too_large(len(answer))  # sent, it would cost the client its connection
         except asyncio.CancelledError:
             reason = _shutting_down() if self._stopping else _not_read() if chunks.unread else _cancelled()
             answer = encode_failed(request_id, reason.failure)
@@ -183,7 +186,7 @@ class _Chunks:
         self.task: asyncio.Task[None] | None = None
         self.unread = False
 
-    def send(self, chunk: Progress | Text) -> None:
+    def send(self, chunk: AnyDelta | Progress) -> None:
         """One piece; where nobody takes it, the request is cancelled. Raises nothing: whoever reports progress may
         report it to others too."""
         if self.unread:
@@ -209,6 +212,14 @@ def _failure(error: Exception) -> Failure:
 def _shutting_down() -> SamovarError:
     return SamovarError(
         FailureCode.SHUTTING_DOWN, "The agent is shutting down.", hint="Start it again with `samovar up`."
+    )
+
+
+def _too_large(size: int) -> SamovarError:
+    return SamovarError(
+        FailureCode.TOO_LARGE,
+        f"The answer has {size:,} bytes; the limit is {MAX_FRAME_BYTES:,}.",
+        hint="Ask for less at once.",
     )
 
 

@@ -7,13 +7,25 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 
-from samovar_agent.engine.interface import Engine, Finished, Generation, LoadOptions, Output, Started
+from samovar_agent.engine.interface import (
+    Embedded,
+    Embedding,
+    Engine,
+    Finished,
+    Generation,
+    LoadOptions,
+    Output,
+    Ranked,
+    Ranking,
+    Started,
+)
 from samovar_agent.engine.lifecycle import Lifecycle
-from samovar_agent.engine.memory import resident_bytes
+from samovar_agent.engine.machine import mapped_bytes, resident_bytes
+from samovar_agent.engine.usage import Place, Usage
 from samovar_agent.events import EventBus
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import InstanceChanged
-from samovar_protocol.values import InstanceInfo, InstanceState, MemoryEstimate
+from samovar_protocol.values import InstanceInfo, InstanceState, MemoryEstimate, Priority, Stats
 
 _PROGRESS_SECONDS = 0.1
 """Loading is announced no more often than this."""
@@ -40,8 +52,10 @@ class Instance:
         events: EventBus,
         on_end: Callable[[Instance], None],
     ) -> None:
-        self.identifier, self.model, self.estimate = identifier, model, estimate
+        self.identifier, self.model, self.path, self.estimate = identifier, model, options.path, estimate
         self.gone = asyncio.Event()
+        self.failure: SamovarError | None = None
+        self.began = time.monotonic()
         self._lifecycle = Lifecycle()
         self._options, self._ttl_seconds = options, ttl_seconds
         self._engine, self._events, self._on_end = engine, events, on_end
@@ -50,11 +64,11 @@ class Instance:
         self._ready.add_done_callback(lambda future: future.exception())  # it may fail while nobody waits
         self._listeners: list[OnProgress] = []
         self._progress, self._announced = 0.0, 0.0
-        self._problem: str | None = None
         self._runtime = ""
         self._loaded_at: float | None = None
         self._used_at: float | None = None
-        self._users = self._active = self._queued = self._requests = self._completion_tokens = 0
+        self._users = 0
+        self._usage = Usage()
         self._timer: asyncio.TimerHandle | None = None
         self._announcement: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -82,8 +96,14 @@ class Instance:
         return self._used_at or self._loaded_at or 0.0
 
     @property
+    def weights_in_memory(self) -> int:
+        """How much of its model's file is in memory for it now."""
+        return min(mapped_bytes(self._engine.pid), self.estimate.weights_bytes)
+
+    @property
     def info(self) -> InstanceInfo:
         """Everything about it, as it is now."""
+        totals = self._usage.totals
         return InstanceInfo(
             identifier=self.identifier,
             model=self.model,
@@ -96,11 +116,16 @@ class Instance:
             loaded_at=self._loaded_at,
             last_used_at=self._used_at,
             ttl_seconds=self._ttl_seconds,
-            active=self._active,
-            queued=self._queued,
-            requests=self._requests,
-            completion_tokens=self._completion_tokens,
-            problem=self._problem,
+            active=self._usage.active,
+            queued=self._usage.queued,
+            requests=self._usage.requests,
+            prompt_tokens=totals.prompt_tokens,
+            cached_tokens=totals.cached_tokens,
+            completion_tokens=totals.completion_tokens,
+            drafted_tokens=totals.drafted_tokens,
+            accepted_tokens=totals.accepted_tokens,
+            last=self._usage.last,
+            problem=self.failure.failure.message if self.failure else None,
         )
 
     @contextlib.contextmanager
@@ -128,31 +153,54 @@ class Instance:
         finally:
             self._listeners.remove(on_progress)
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[Output, None]:
-        """Compute a reply; only inside `use` and after `ready`."""
-        self._requests += 1
-        self._queued += 1
-        waiting = True
-        self._changed()
-        stream = self._engine.generate(generation)
-        try:
-            async for output in stream:
-                if isinstance(output, Started):
-                    waiting = False
-                    self._queued, self._active = self._queued - 1, self._active + 1
-                    self._changed()
-                elif isinstance(output, Finished):
-                    self._completion_tokens += output.stats.completion_tokens
-                yield output
-        finally:
-            await stream.aclose()
-            if waiting:
-                self._queued -= 1
-            else:
-                self._active -= 1
-            self._used_at = time.time()
-            if self.usable:
+    @contextlib.contextmanager
+    def request(self, priority: Priority, *, limit: int) -> Iterator[Place]:
+        """Keep it in memory for a request, which waits in the queue until it is begun; told to everybody at its end.
+
+        - limit: so many may wait; raises `busy` beyond.
+        """
+        with self.use():
+            place = self._usage.enter(priority, limit=limit)
+            try:
                 self._changed()
+                yield place
+            finally:
+                self._usage.leave(place)
+                self._used_at = time.time()
+                if self.usable:
+                    self._changed()
+
+    def before(self, place: Place) -> int:
+        """About how many requests come before this one."""
+        return self._usage.before(place)
+
+    async def generate(self, generation: Generation, place: Place) -> AsyncGenerator[Output, None]:
+        """Compute a reply; only inside `request` and after `ready`."""
+        async with contextlib.aclosing(self._engine.generate(generation)) as outputs:
+            async for output in outputs:
+                if isinstance(output, Started):
+                    self._start(place)
+                elif isinstance(output, Finished):
+                    self._usage.count(output.stats)
+                yield output
+
+    async def embed(self, embedding: Embedding, place: Place) -> Embedded:
+        """Compute vectors; only inside `request` and after `ready`."""
+        self._start(place, told=False)
+        result = await self._engine.embed(embedding)
+        self._usage.count(Stats(prompt_tokens=result.prompt_tokens, prompt_seconds=result.seconds))
+        return result
+
+    async def rank(self, ranking: Ranking, place: Place) -> Ranked:
+        """Compute scores; only inside `request` and after `ready`."""
+        self._start(place, told=False)
+        result = await self._engine.rank(ranking)
+        self._usage.count(Stats(prompt_tokens=result.prompt_tokens, prompt_seconds=result.seconds))
+        return result
+
+    def _start(self, place: Place, *, told: bool = True) -> None:
+        self._usage.start(place, told=told)
+        self._changed()
 
     async def unload(self, reason: SamovarError) -> None:
         """Take it out of memory; work that runs ends with `reason`."""
@@ -181,7 +229,7 @@ class Instance:
             await self._fail(end)
 
     async def _fail(self, error: SamovarError) -> None:
-        self._problem = error.failure.message
+        self.failure = error
         self._disarm()
         self._to("failed")
         try:

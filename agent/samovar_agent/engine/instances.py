@@ -10,36 +10,74 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
-import psutil
-
+from samovar_agent.engine.backoff import Backoff
 from samovar_agent.engine.instance import Instance
-from samovar_agent.engine.interface import Finished, Generation, LoadOptions
+from samovar_agent.engine.interface import (
+    Embedding,
+    Finished,
+    Generation,
+    LoadOptions,
+    Ranking,
+    SnapshotOptions,
+    Started,
+)
 from samovar_agent.engine.lifecycle import ENDED
-from samovar_agent.engine.memory import available_bytes, check_room, estimate
+from samovar_agent.engine.machine import available_bytes, usable_cores
+from samovar_agent.engine.memory import check_room, estimate
 from samovar_agent.engine.process import WORKER_COMMAND, WorkerEngine
+from samovar_agent.engine.reply import ReplyBuilder
+from samovar_agent.engine.usage import Place
+from samovar_agent.engine.waiting import with_position, within
 from samovar_agent.engine.worker_log import WorkerLog
 from samovar_agent.events import EventBus
 from samovar_agent.models.library import Library, ModelFile
 from samovar_agent.settings import SettingsFile
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.replies import ChatReply, LoadReply
-from samovar_protocol.values import InstanceInfo, MemoryEstimate, Message, Progress, Sampling, Text
+from samovar_protocol.replies import ChatReply, EmbedReply, LoadReply, RerankReply
+from samovar_protocol.values import (
+    AnyDelta,
+    ChatOptions,
+    InstanceInfo,
+    MemoryEstimate,
+    Message,
+    Priority,
+    Progress,
+    RankedDocument,
+    Sampling,
+)
 
 log = logging.getLogger("samovar.engine")
+_DEFAULT_OPTIONS = ChatOptions()
+
+
+class _Use(NamedTuple):
+    """An instance that is loaded and stays so. - place: of the request. - load_seconds: how long loading took."""
+
+    instance: Instance
+    place: Place
+    load_seconds: float
+
+
+class SnapshotPlaces(NamedTuple):
+    """Where computed prefixes are kept over restarts. - key_file: what authenticates them."""
+
+    folder: Path
+    key_file: Path
 
 
 class Instances:
     """The models in memory, one worker process each.
 
-    - logs: folder for the workers' logs. - worker_command: starts a worker. - patience: seconds that a worker gets to
-    end by itself, and again after it was told to, before it is killed.
+    - logs: folder for the workers' logs. - snapshots: None keeps no prefixes. - worker_command: starts a worker.
+    - patience: seconds that a worker gets to end by itself, of which it may take half to write prefixes to disk; a
+    third of it again after it was told to, before it is killed.
     """
 
     def __init__(
@@ -49,12 +87,14 @@ class Instances:
         settings: SettingsFile,
         events: EventBus,
         logs: Path,
+        snapshots: SnapshotPlaces | None = None,
         worker_command: Sequence[str] = WORKER_COMMAND,
-        patience: float = 3.0,
+        patience: float = 6.0,
     ) -> None:
         self._library, self._settings, self._events, self._logs = library, settings, events, logs
-        self._worker_command, self._patience = tuple(worker_command), patience
+        self._snapshots, self._worker_command, self._patience = snapshots, tuple(worker_command), patience
         self._instances: dict[str, Instance] = {}
+        self._backoff = Backoff()
         self._leaving: set[str] = set()
         self._closed = False
 
@@ -72,7 +112,8 @@ class Instances:
 
         - name: of a model or instance. - context: tokens; None for the setting, never above the model's own.
         - ttl_seconds: unload after so long without use; None never. - identifier: another name for this instance.
-        - force: load although it does not seem to fit. - on_progress: told how far loading is.
+        - force: load although it does not seem to fit, or has just failed several times.
+        - on_progress: told how far loading is.
         Where room is short, models that nobody uses now are unloaded first, the longest unused before the others.
         Raises what `Library.find` does, `bad_request`, `not_enough_memory`, `load_failed`, `model_unsupported`.
         """
@@ -121,36 +162,98 @@ class Instances:
         return [instance.info for instance in self._instances.values() if instance.state not in ENDED]
 
     async def generate(
-        self, model: str | None, messages: Sequence[Message], sampling: Sampling, *, client: str = ""
-    ) -> AsyncGenerator[Text | Progress | ChatReply, None]:
-        """Continue a conversation: loading progress, text as it comes, and the whole reply last.
+        self,
+        model: str | None,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        options: ChatOptions = _DEFAULT_OPTIONS,
+        *,
+        client: str = "",
+    ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
+        """Continue a conversation: progress of waiting and loading, the reply in pieces, and the whole of it last.
 
         - model: of a model or instance; None takes the one in memory, or the only one there is. - client: whose
         request it is; where several wait, clients take turns. Closing the generator, or cancelling who iterates,
-        stops the work within one decode step. Raises what `load` does, `context_overflow`, `worker_crashed`.
+        stops the work within one decode step. Raises what `load` does, `busy`, `deadline_exceeded`,
+        `context_overflow`, `worker_crashed`.
         """
-        began = time.monotonic()
-        minutes = self._settings.current.models.ttl_minutes
-        instance, _ = await self._obtain(model or self._only_model(), ttl_seconds=minutes * 60 if minutes else None)
-        with instance.use():
-            async with contextlib.aclosing(_load_progress(instance)) as progresses:
-                async for progress in progresses:
-                    yield progress
-            load_seconds = time.monotonic() - began
-            texts: list[str] = []
-            generation = Generation(messages=list(messages), sampling=sampling, client=client)
-            async with contextlib.aclosing(instance.generate(generation)) as outputs:
-                async for output in outputs:
-                    if isinstance(output, Text):
-                        texts.append(output.text)
-                        yield output
-                    elif isinstance(output, Finished):
-                        yield ChatReply(
-                            model=instance.model,
-                            text="".join(texts),
-                            finish_reason=output.finish_reason,
-                            stats=msgspec.structs.replace(output.stats, load_seconds=load_seconds),
-                        )
+        generation = Generation(messages=list(messages), sampling=sampling, options=options, client=client)
+        async with contextlib.aclosing(within(options.deadline_seconds, self._generate(model, generation))) as items:
+            async for item in items:
+                yield item
+
+    async def _generate(
+        self, model: str | None, generation: Generation
+    ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
+        reply = ReplyBuilder(generation.options.n)
+        async with contextlib.aclosing(self._using(model, "chat", generation.options.priority)) as uses:
+            async for use in uses:
+                if isinstance(use, Progress):
+                    yield use
+                    continue
+                instance, place, load_seconds = use
+                outputs = with_position(instance.generate(generation, place), partial(instance.before, place))
+                async with contextlib.aclosing(outputs):
+                    async for output in outputs:
+                        if isinstance(output, Progress):
+                            yield output
+                        elif isinstance(output, Finished):
+                            yield reply.build(instance.model, output, load_seconds)
+                        elif not isinstance(output, Started):
+                            reply.add(output)
+                            yield output
+
+    async def embed(
+        self,
+        model: str | None,
+        inputs: Sequence[str | list[int]],
+        *,
+        dimensions: int | None = None,
+        priority: Priority = "interactive",
+        client: str = "",
+    ) -> AsyncGenerator[Progress | EmbedReply, None]:
+        """Vectors of texts: loading progress, and the reply last. Arguments and failures as of `generate`."""
+        embedding = Embedding(inputs=list(inputs), dimensions=dimensions, priority=priority, client=client)
+        async with contextlib.aclosing(self._using(model, "embedding", priority)) as uses:
+            async for use in uses:
+                if isinstance(use, Progress):
+                    yield use
+                    continue
+                result = await use.instance.embed(embedding, use.place)
+                yield EmbedReply(
+                    model=use.instance.model,
+                    dimensions=result.dimensions,
+                    vectors=result.vectors,
+                    prompt_tokens=result.prompt_tokens,
+                    seconds=result.seconds,
+                )
+
+    async def rerank(
+        self,
+        model: str | None,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top: int | None = None,
+        priority: Priority = "interactive",
+        client: str = "",
+    ) -> AsyncGenerator[Progress | RerankReply, None]:
+        """Documents by how well they answer a query: loading progress, and the reply last."""
+        ranking = Ranking(query=query, documents=list(documents), priority=priority, client=client)
+        async with contextlib.aclosing(self._using(model, "rerank", priority)) as uses:
+            async for use in uses:
+                if isinstance(use, Progress):
+                    yield use
+                    continue
+                result = await use.instance.rank(ranking, use.place)
+                ranked = [RankedDocument(index=index, score=score) for index, score in enumerate(result.scores)]
+                ranked.sort(key=lambda document: -document.score)
+                yield RerankReply(
+                    model=use.instance.model,
+                    results=ranked[:top],
+                    prompt_tokens=result.prompt_tokens,
+                    seconds=result.seconds,
+                )
 
     @contextlib.contextmanager
     def kept_out(self, key: str) -> Iterator[None]:
@@ -173,6 +276,20 @@ class Instances:
         self._closed = True
         reason = _shutting_down()
         await asyncio.gather(*(instance.unload(reason) for instance in list(self._instances.values())))
+
+    async def _using(
+        self, model: str | None, capability: str, priority: Priority
+    ) -> AsyncGenerator[Progress | _Use, None]:
+        """Loading progress, then the instance, which stays in memory until this generator is closed."""
+        began = time.monotonic()
+        minutes = self._settings.current.models.ttl_minutes
+        name = model or self._only_model(capability)
+        instance, _ = await self._obtain(name, ttl_seconds=minutes * 60 if minutes else None)
+        with instance.request(priority, limit=self._settings.current.engine.queue_limit) as place:
+            async with contextlib.aclosing(_load_progress(instance)) as progresses:
+                async for progress in progresses:
+                    yield progress
+            yield _Use(instance, place, time.monotonic() - began)
 
     async def _obtain(
         self,
@@ -200,6 +317,8 @@ class Instances:
                     f"{file.info.key} is being removed.",
                     hint="`samovar ls` lists what stays.",
                 )
+            if not force:
+                self._backoff.check(file.info.key)
             need = self._estimate(file, context)
             if force or need.need_bytes <= need.free_bytes:
                 break
@@ -212,13 +331,19 @@ class Instances:
         instance = Instance(
             identifier=identifier or file.info.key,
             model=file.info.key,
-            options=LoadOptions(path=file.info.path, context_length=need.context_length, threads=self._threads()),
+            options=LoadOptions(
+                path=file.info.path,
+                context_length=need.context_length,
+                threads=self._settings.current.engine.threads or usable_cores(),
+                snapshots=self._snapshot_options(),
+            ),
             estimate=need,
             ttl_seconds=ttl_seconds,
             engine=WorkerEngine(
                 self._worker_command,
                 WorkerLog(self._logs, identifier or file.info.key),
                 patience=self._patience,
+                hang_seconds=self._settings.current.engine.hang_seconds,
             ),
             events=self._events,
             on_end=self._forget,
@@ -226,12 +351,30 @@ class Instances:
         self._instances[instance.identifier] = instance
         return instance, False
 
+    def _snapshot_options(self) -> SnapshotOptions | None:
+        budget = int(self._settings.current.engine.snapshot_gigabytes * 1e9)
+        if self._snapshots is None or not budget:
+            return None
+        folder, key_file = self._snapshots
+        return SnapshotOptions(folder=str(folder), key_file=str(key_file), budget_bytes=budget)
+
     def _idle_to_make_room(self, need: MemoryEstimate) -> Instance | None:
         """The instance that nobody has used for longest; None where even without all idle ones it would not fit."""
         idle = sorted((one for one in self._instances.values() if one.idle), key=lambda one: one.last_used)
-        if need.need_bytes > need.free_bytes + sum(one.info.memory_bytes for one in idle):
+        private = sum(one.info.memory_bytes - one.weights_in_memory for one in idle)
+        weights = self._weights_in_memory(self._instances.values())
+        kept = self._weights_in_memory(one for one in self._instances.values() if one not in idle)
+        if need.need_bytes > need.free_bytes + private + weights - kept:
             return None
         return idle[0] if idle else None
+
+    @staticmethod
+    def _weights_in_memory(instances: Iterable[Instance]) -> int:
+        """Pages of these instances' files; several instances of a file share them."""
+        files: dict[str, int] = {}
+        for one in instances:
+            files[one.path] = max(files.get(one.path, 0), one.weights_in_memory)
+        return sum(files.values())
 
     def _existing(self, name: str, identifier: str | None) -> Instance | None:
         if identifier is None and name in self._instances:
@@ -255,20 +398,21 @@ class Instances:
         except SamovarError:
             return None
 
-    def _only_model(self) -> str:
+    def _only_model(self, capability: str) -> str:
         """What a request without a model means."""
-        loaded = [instance.identifier for instance in self._instances.values() if instance.usable]
+        models = [info.key for info in self._library.ls() if info.state == "ready" and capability in info.capabilities]
+        able = set(models)
+        loaded = [one.identifier for one in self._instances.values() if one.usable and one.model in able]
         if len(loaded) > 1:
             raise _ambiguous("Several models are in memory", loaded)
         if loaded:
             return loaded[0]
-        models = [info.key for info in self._library.ls() if info.state == "ready" and "chat" in info.capabilities]
         if len(models) > 1:
             raise _ambiguous("The request names no model, and there are several", models)
         if not models:
             raise SamovarError(
                 FailureCode.MODEL_UNKNOWN,
-                "There is no chat model on this machine.",
+                f"There is no {capability} model on this machine.",
                 hint="`samovar get` fetches one.",
             )
         return models[0]
@@ -288,15 +432,15 @@ class Instances:
             for instance in self._instances.values()
             if instance.state in ("starting", "loading")
         )
-        return estimate(file.header, context_length=length, free_bytes=max(0, available_bytes() - promised))
-
-    def _threads(self) -> int:
-        if chosen := self._settings.current.engine.threads:
-            return chosen
-        ours = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-        return max(1, min(psutil.cpu_count(logical=False) or ours, ours))
+        # Mapped weights count as available to the machine, but to take them would mean to read them again and again.
+        free = available_bytes() - promised - self._weights_in_memory(self._instances.values())
+        return estimate(file.header, context_length=length, free_bytes=max(0, free))
 
     def _forget(self, instance: Instance) -> None:
+        if instance.failure is not None:
+            self._backoff.failed(instance.model, instance.failure, time.monotonic() - instance.began)
+        else:
+            self._backoff.ended_well(instance.model)
         if self._instances.get(instance.identifier) is instance:
             del self._instances[instance.identifier]
 

@@ -7,20 +7,33 @@ to another machine, implements the same `Engine`; `instance.Instance` then needs
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from samovar_protocol import SamovarError
-from samovar_protocol.values import Message, Sampling, Stats, Text
+from samovar_protocol.values import AnyDelta, ChatOptions, FinishReason, Message, Priority, Sampling, Stats
+
+
+class SnapshotOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where prefixes are kept over restarts. - key_file: authenticates them. - budget_bytes: of the whole folder."""
+
+    folder: str
+    key_file: str
+    budget_bytes: int
 
 
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to load a model. - path: the GGUF file. - context_length: tokens. - threads: of computation."""
+    """How to load a model.
+
+    - path: the GGUF file. - context_length: tokens that one request may have, and that are in memory at most.
+    - threads: of computation. - snapshots: None keeps nothing on disk.
+    """
 
     path: str
     context_length: int
     threads: int
+    snapshots: SnapshotOptions | None = None
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
@@ -31,10 +44,34 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """A reply to compute. - client: whose request it is; a queue takes clients in turn."""
+    """A reply to compute.
 
-    messages: list[Message]
+    - messages: the conversation. - prompt: text or tokens to go on from as they are, instead of a conversation.
+    - client: whose request it is; clients take turns.
+    """
+
+    messages: list[Message] = []
+    prompt: str | list[int] | None = None
     sampling: Sampling
+    options: ChatOptions = ChatOptions()
+    client: str = ""
+
+
+class Embedding(msgspec.Struct, frozen=True, kw_only=True):
+    """Vectors to compute. - inputs: texts, or their tokens. - dimensions: None keeps all."""
+
+    inputs: list[str | list[int]]
+    dimensions: int | None = None
+    priority: Priority = "interactive"
+    client: str = ""
+
+
+class Ranking(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents to compare with a query."""
+
+    query: str
+    documents: list[str]
+    priority: Priority = "interactive"
     client: str = ""
 
 
@@ -43,14 +80,31 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
-    """The reply is complete. - stats: as the runtime measured them; loading is not its business."""
+    """The reply is complete. - finish_reasons: one a choice. - stats: as the runtime measured them, without loading."""
 
-    finish_reason: Literal["stop", "length"]
+    finish_reasons: list[FinishReason]
     stats: Stats
 
 
-Output = Started | Text | Finished
-"""What a generation yields: `Started` once, `Text` as it comes, `Finished` last."""
+class Embedded(msgspec.Struct, frozen=True, kw_only=True, tag="embedded"):
+    """- vectors: `dimensions` 32-bit floats, little-endian, a row for each input."""
+
+    vectors: bytes
+    dimensions: int
+    prompt_tokens: int
+    seconds: float
+
+
+class Ranked(msgspec.Struct, frozen=True, kw_only=True, tag="ranked"):
+    """- scores: one a document, in their order; larger is closer."""
+
+    scores: list[float]
+    prompt_tokens: int
+    seconds: float
+
+
+Output = Started | AnyDelta | Finished
+"""What a generation yields: `Started` once, pieces as they come, `Finished` last."""
 
 
 class Engine(Protocol):
@@ -68,6 +122,12 @@ class Engine(Protocol):
 
     def generate(self, generation: Generation) -> AsyncGenerator[Output, None]:
         """Compute a reply. Closing the generator stops the work within one decode step."""
+
+    async def embed(self, embedding: Embedding) -> Embedded:
+        """Compute vectors; cancelling stops the work. Raises `model_unsupported` where the model has none."""
+
+    async def rank(self, ranking: Ranking) -> Ranked:
+        """Compute scores; cancelling stops the work. Raises `model_unsupported` where the model has none."""
 
     async def ended(self) -> SamovarError:
         """Wait for the runtime's end; says what happened."""

@@ -2,41 +2,33 @@
 
     estimate(header, context_length=8192, free_bytes=available_bytes())
 
-weights + cache + buffers. The cache is what attention keeps of every token; the buffers are what one step computes in,
-as llama.cpp lays it out for `CHUNK_TOKENS` tokens, plus the worker itself.
+weights + cache + buffers. The buffers are what one step computes in, as llama.cpp lays it out, plus the worker itself.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import psutil
-
+from samovar_agent.engine.cache_size import STEP_TOKENS, cache_bytes, padded, sequences, window_length
 from samovar_agent.models.gguf import GgufHeader
+from samovar_agent.models.gguf_tables import EMBEDDING_ARCHITECTURES
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import MemoryEstimate
 
-_STEP_TOKENS = 512
-"""`CHUNK_TOKENS` of the worker."""
-_CACHE_BYTES = 2
-"""Keys and values are kept as 16-bit floats."""
-_CACHE_PADDING = 256
-"""llama.cpp rounds a cache up to so many tokens."""
-_WORKER_BYTES = 28 * 1024 * 1024
+_WORKER_BYTES = 36_000_000
 """A worker before it loads anything: Python, its libraries and llama.cpp."""
-_TOKEN_BYTES = 400
-"""Each entry of the vocabulary in llama.cpp's tables."""
-
-_WITHOUT_WINDOW = frozenset({"phi3", "phimoe"})
-"""Their headers name a sliding window that llama.cpp does not use."""
-
-_CGROUP = Path("/sys/fs/cgroup")
+_TOKEN_BYTES, _MERGE_BYTES = 170, 210
+"""Each entry of the vocabulary and of its merges in llama.cpp's tables."""
+_SCORED_TOKENS = 8
+"""Replies whose next tokens are scored in one step. There is room for more, which takes no memory until used."""
+_POOLED_TEXTS, _POOLED_TOKENS = 64, 256
+"""Texts in one step of an embedding model, and what it computes at once at least."""
+_POOL_LAST, _POOL_RANK = 3, 4
+_MASK_BYTES, _NUMBER_BYTES = 2, 4
 
 
 def estimate(header: GgufHeader, *, context_length: int, free_bytes: int) -> MemoryEstimate:
     """What loading would take. Mapped weights count in full: they must be in memory to work."""
     weights = header.tensor_bytes
-    cache = _cache_bytes(header, context_length)
+    cache = cache_bytes(header, context_length)
     buffers = _buffer_bytes(header, context_length)
     return MemoryEstimate(
         need_bytes=weights + cache + buffers,
@@ -60,77 +52,42 @@ def check_room(estimate: MemoryEstimate, name: str) -> None:
     )
 
 
-def available_bytes() -> int:
-    """Memory that can be had without swapping: the machine's, or a control group's where that is less."""
-    available = int(psutil.virtual_memory().available)
-    left = _cgroup_left(_CGROUP, Path("/proc/self/cgroup"))
-    return available if left is None else min(available, left)
-
-
-def resident_bytes(pid: int | None) -> int:
-    """What a process has in memory now; 0 where it is gone."""
-    if pid is None:
-        return 0
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _cache_bytes(header: GgufHeader, context_length: int) -> int:
-    tokens = _padded(context_length)
-    full = _per_token(header) * tokens
-    window = None if header.architecture in _WITHOUT_WINDOW else header.sliding_window
-    if window is None or window >= context_length:
-        return full
-    # Which layers have a window is the architecture's secret; families alternate from 1:1 to 5:1. Half of them at the
-    # window's length never promises too little room for a known one.
-    return (full + _per_token(header) * min(_padded(window + _STEP_TOKENS), tokens)) // 2
-
-
-def _per_token(header: GgufHeader) -> int:
-    return sum(header.head_counts_kv) * (header.key_length + header.value_length) * _CACHE_BYTES
-
-
 def _buffer_bytes(header: GgufHeader, context_length: int) -> int:
-    mask = 2 * _padded(context_length) * _STEP_TOKENS
-    activations = 4 * (3 * header.feed_forward_length + 4 * header.embedding_length) * _STEP_TOKENS
-    vocabulary = (header.vocabulary_size or 0) * (_TOKEN_BYTES + 4)
-    return mask + activations + vocabulary + _WORKER_BYTES
+    tables = (header.vocabulary_size or 0) * _TOKEN_BYTES + header.merge_count * _MERGE_BYTES
+    writes = "chat" in header.capabilities
+    return _WORKER_BYTES + tables + (_writing_bytes if writes else _pooling_bytes)(header, context_length)
 
 
-def _padded(tokens: int) -> int:
-    return -(-tokens // _CACHE_PADDING) * _CACHE_PADDING
+def _writing_bytes(header: GgufHeader, context_length: int) -> int:
+    """What a chat model's steps take: what they compute in, and the scores that come out."""
+    row = (header.vocabulary_size or 0) * _NUMBER_BYTES
+    seen = padded(context_length)
+    if window := window_length(header):
+        seen += min(seen, padded(window * sequences(header) + STEP_TOKENS))
+    # When the scores are computed, what the layers needed is free again.
+    scoring = row * _SCORED_TOKENS + header.embedding_length * STEP_TOKENS * _NUMBER_BYTES
+    return max(_layer_bytes(header, STEP_TOKENS, seen), scoring) + row * sequences(header)
 
 
-def _cgroup_left(root: Path, membership: Path) -> int | None:
-    """What the tightest control group (version 2) above this process leaves; None without a limit."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return None
-    own = next((line[3:] for line in lines if line.startswith("0::")), None)
-    if own is None:
-        return None
-    left: int | None = None
-    folder = root / own.lstrip("/")
-    for group in (folder, *folder.parents):
-        try:
-            limit, used = (group / "memory.max").read_text().strip(), (group / "memory.current").read_text()
-            # Pages of files are given back when memory is wanted.
-            cached = sum(
-                int(line.split()[1])
-                for line in (group / "memory.stat").read_text().splitlines()
-                if line.startswith("inactive_file ")
-            )
-        except OSError:
-            continue
-        if limit != "max":
-            room = max(0, int(limit) - int(used) + cached)
-            left = room if left is None else min(left, room)
-        if group == root:
-            break
-    return left
+def _pooling_bytes(header: GgufHeader, context_length: int) -> int:
+    """What an embedding model's steps take; llama.cpp keeps room for scores of all their tokens, though it has none."""
+    encodes = header.architecture in EMBEDDING_ARCHITECTURES
+    in_pieces = not encodes and header.pooling_type in (_POOL_LAST, _POOL_RANK)
+    seen = padded(max(context_length, _POOLED_TOKENS))
+    step = min(STEP_TOKENS, seen) if in_pieces else seen
+    rows = _POOLED_TEXTS if in_pieces else step
+    row = ((header.vocabulary_size or 0) + header.embedding_length) * _NUMBER_BYTES
+    scoring = 0 if encodes else row * rows
+    return max(_layer_bytes(header, step, seen), scoring) + row * rows
+
+
+def _layer_bytes(header: GgufHeader, step: int, seen: int) -> int:
+    """What one layer of a full step computes in: which token sees which, and the activations."""
+    used = max(header.shape.get("expert_used_count", ()), default=0)
+    experts = used * max(header.shape.get("expert_feed_forward_length", ()), default=0)
+    gates = 1 if header.architecture in EMBEDDING_ARCHITECTURES else 3
+    activations = gates * max(header.feed_forward_length, experts) + (4 + used) * header.embedding_length
+    return step * (_MASK_BYTES * seen + _NUMBER_BYTES * activations)
 
 
 def _readable(size: int) -> str:

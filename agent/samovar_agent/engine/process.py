@@ -5,21 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar, assert_never
 
-from samovar_agent.engine.interface import Finished, Generation, Loaded, LoadOptions, Output, Started
+from samovar_agent.engine.interface import (
+    Embedded,
+    Embedding,
+    Finished,
+    Generation,
+    Loaded,
+    LoadOptions,
+    Output,
+    Ranked,
+    Ranking,
+    Started,
+)
+from samovar_agent.engine.machine import processor_seconds
 from samovar_agent.engine.wire import (
+    Alive,
     Answer,
+    Answered,
     Began,
     BrokenStreamError,
     Cancel,
     Command,
     Done,
+    Embed,
     Failed,
     Generate,
     Hello,
@@ -27,15 +44,17 @@ from samovar_agent.engine.wire import (
     LoadFailed,
     Loading,
     Piece,
+    Rank,
     Unload,
     answer_decoder,
     encode,
+    joined,
 )
 from samovar_agent.engine.worker_log import WorkerLog
 from samovar_agent.platforms import keep_child
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.values import Text
 
+log = logging.getLogger("samovar.engine")
 R = TypeVar("R")
 # -P: a `queue.py` in the folder that the agent happens to run in must not be taken for Python's own.
 WORKER_COMMAND = (sys.executable, "-P", "-m", "samovar_agent.engine.worker")
@@ -44,17 +63,28 @@ _KILLED = -9
 """SIGKILL's return code; Windows has no such signal."""
 _LINGER_SECONDS = 1.0
 """After its pipe closed, a process gets so long to end by itself before it is killed."""
+_TERMINATION_SHARE = 1 / 3
+"""Of the patience with an orderly end, in which snapshots are written; a worker that was told to go writes nothing."""
+_BUSY_FACTOR = 10
+"""A silent worker that computes gets so much longer than one that takes no processor time. One step of 512 tokens is
+silent: 3 s for a model of 0.1 billion parameters on two slow cores, but 90 s for 8 billion."""
+_WATCH_MOST_SECONDS = 5.0
+_STOPPED = "stopped answering"
 
 
 class WorkerEngine:
     """An `Engine` in a process of its own.
 
-    - command: starts a worker. - log: takes its standard error. - patience: seconds for each of an orderly end and a
-    termination before the next harder way to stop.
+    - command: starts a worker. - log: takes its standard error. - patience: seconds for an orderly end, and a third of
+    it for a termination, before the next harder way to stop. - hang_seconds: a worker with work that says nothing and
+    takes no processor time for so long is killed; 0 never.
     """
 
-    def __init__(self, command: Sequence[str], log: WorkerLog, *, patience: float = 3.0) -> None:
+    def __init__(
+        self, command: Sequence[str], log: WorkerLog, *, patience: float = 6.0, hang_seconds: float = 0.0
+    ) -> None:
         self._command, self._log, self._patience = tuple(command), log, patience
+        self._hang_seconds = hang_seconds
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._ids = itertools.count(1)
@@ -65,6 +95,8 @@ class WorkerEngine:
         self._end: SamovarError | None = None
         self._on_progress: Callable[[float], None] = _ignore
         self._broken = ""
+        self._heard = False
+        self._watch: asyncio.Task[None] | None = None
         for future in (self._hello, self._loaded):
             future.add_done_callback(_retrieve)  # not every failure has somebody who waits for it
 
@@ -105,28 +137,52 @@ class WorkerEngine:
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Output, None]:
         """Compute a reply; closing the generator stops the work within one decode step."""
-        if self._end is not None:
-            raise self._end
-        id_ = next(self._ids)
-        stream = self._streams[id_] = _Stream()
-        complete = False
-        try:
-            self._send(Generate(id_, generation))
-            while not complete:
-                item = await stream.get()
+        async with contextlib.aclosing(self._ask(lambda id_: Generate(id_, generation))) as items:
+            async for item in items:
                 match item:
                     case Began():
                         yield Started()
-                    case Piece(_, text, tokens):
-                        yield Text(text=text, tokens=tokens)
+                    case Piece(_, delta):
+                        yield delta
                     case Finished():
-                        complete = True
                         yield item
-                    case SamovarError():
-                        complete = True
-                        raise item
                     case _:
-                        assert_never(item)
+                        raise AssertionError(f"{item!r} answers no generation")
+
+    async def embed(self, embedding: Embedding) -> Embedded:
+        """Compute vectors; cancelling stops the work."""
+        async with contextlib.aclosing(self._ask(lambda id_: Embed(id_, embedding))) as items:
+            async for item in items:
+                if isinstance(item, Embedded):
+                    return item
+        raise AssertionError("a request ends with its answer or raises")
+
+    async def rank(self, ranking: Ranking) -> Ranked:
+        """Compute scores; cancelling stops the work."""
+        async with contextlib.aclosing(self._ask(lambda id_: Rank(id_, ranking))) as items:
+            async for item in items:
+                if isinstance(item, Ranked):
+                    return item
+        raise AssertionError("a request ends with its answer or raises")
+
+    async def _ask(self, command: Callable[[int], Command]) -> AsyncGenerator[_Item, None]:
+        """The answers to one request, its end included; a failure is raised. Leaving early cancels it."""
+        if self._end is not None:
+            raise self._end
+        id_ = next(self._ids)
+        if not self._streams:
+            self._heard = True  # its time begins now
+        stream = self._streams[id_] = _Stream()
+        self._begin_to_watch()
+        complete = False
+        try:
+            self._send(command(id_))
+            while not complete:
+                item = await stream.get()
+                complete = not isinstance(item, Began | Piece)
+                if isinstance(item, SamovarError):
+                    raise item
+                yield item
         finally:
             del self._streams[id_]
             if not complete:
@@ -146,11 +202,16 @@ class WorkerEngine:
         if process is None:
             return
         self._send(Unload())
-        for harder in (process.terminate, process.kill):
-            if await self._exited(process, self._patience):
+        for harder, patience in (
+            (process.terminate, self._patience),
+            (process.kill, self._patience * _TERMINATION_SHARE),
+        ):
+            if await self._exited(process, patience):
                 break
             _signal(harder)
         await process.wait()
+        if self._watch is not None:
+            self._watch.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _send(self, command: Command) -> None:
@@ -158,6 +219,34 @@ class WorkerEngine:
         pipe = self._process.stdin if self._process is not None else None
         if pipe is not None and not pipe.is_closing() and not self._ended.is_set():
             pipe.write(frame)  # never waits: the worker has a thread that does nothing but read
+
+    def _begin_to_watch(self) -> None:
+        if self._hang_seconds and (self._watch is None or self._watch.done()):
+            self._watch = asyncio.create_task(self._watch_over())
+
+    async def _watch_over(self) -> None:
+        """While there is work, look whether the worker still does any; kill it where it does not."""
+        pause = min(_WATCH_MOST_SECONDS, self._hang_seconds / 5)
+        silent = idle = 0.0
+        computed = processor_seconds(self.pid)
+        while self._streams and not self._ended.is_set():
+            began = time.monotonic()
+            await asyncio.sleep(pause)
+            passed = min(time.monotonic() - began, 2 * pause)  # where it was longer, the whole machine slept
+            used, before = processor_seconds(self.pid), computed
+            computed = used
+            if self._heard:
+                self._heard = False
+                silent = idle = 0.0
+                continue
+            silent += passed
+            idle = idle + passed if used <= before else 0.0
+            if idle >= self._hang_seconds or silent >= self._hang_seconds * _BUSY_FACTOR:
+                self._broken = f"{_STOPPED}: it had work and said nothing for {silent:.0f} s"
+                log.warning("worker %s %s; it is killed", self.pid, self._broken)
+                if self._process is not None:
+                    _signal(self._process.kill)
+                return
 
     async def _read_answers(self, process: asyncio.subprocess.Process, errors: asyncio.Task[None]) -> None:
         assert process.stdout is not None
@@ -175,7 +264,7 @@ class WorkerEngine:
         await asyncio.wait([errors], timeout=_LINGER_SECONDS)  # its last words; a grandchild may hold the pipe open
         errors.cancel()
         loading = not self._loaded.done()
-        self._end = self._end or _crashed(self._broken or _how(code), code, self._log, loading=loading)
+        self._end = self._end or _crashed(self._broken, code, self._log, loading=loading)
         self._ended.set()  # before the streams: who sends a failed request again must find a new worker
         self._fail(self._end)
 
@@ -186,6 +275,8 @@ class WorkerEngine:
         self._log.finish()
 
     def _take(self, answer: Answer) -> None:
+        if not isinstance(answer, Failed):  # refusals come from beside the loop that computes, and say nothing about it
+            self._heard = True
         match answer:
             case Hello():
                 _resolve(self._hello, None)
@@ -195,10 +286,12 @@ class WorkerEngine:
                 _resolve(self._loaded, answer)
             case LoadFailed(failure):
                 _reject(self._loaded, SamovarError.of(failure))
+            case Alive():
+                pass
             case Began(id_) | Piece(id_):
                 self._put(id_, answer)
-            case Done(id_, finished):
-                self._put(id_, finished)
+            case Done(id_, result) | Answered(id_, result):
+                self._put(id_, result)
             case Failed(id_, failure):
                 self._put(id_, SamovarError.of(failure))
             case _:
@@ -224,7 +317,7 @@ class WorkerEngine:
         return True
 
 
-_Item = Began | Piece | Finished | SamovarError
+_Item = Began | Piece | Finished | Embedded | Ranked | SamovarError
 
 
 class _Stream:
@@ -236,8 +329,8 @@ class _Stream:
 
     def put(self, item: _Item) -> None:
         last = self._items[-1] if self._items else None
-        if isinstance(item, Piece) and isinstance(last, Piece):
-            self._items[-1] = Piece(item.id, last.text + item.text, last.tokens + item.tokens)
+        if isinstance(item, Piece) and isinstance(last, Piece) and (both := joined(last, item)):
+            self._items[-1] = both
         else:
             self._items.append(item)
         self._filled.set()
@@ -263,18 +356,22 @@ def _how(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
-def _crashed(message: str, code: int, log: WorkerLog, *, loading: bool) -> SamovarError:
-    """The failure of whoever needed a worker that ended.
+def _crashed(broken: str, code: int, log: WorkerLog, *, loading: bool) -> SamovarError:
+    """The failure of whoever needed a worker that ended. - broken: why we ended it, where we did.
 
     Killed from outside (or for memory), it had no time for last words; its last line then means nothing.
     """
-    killed = code in (-signal.SIGTERM, _KILLED)
+    killed = bool(broken) or code in (-signal.SIGTERM, _KILLED)
     last = "" if killed or not log.last_line else f" Its last words: {log.last_line[:300]}"
     during = " while it loaded the model" if loading else ""
-    hint = "Try again; the machine may be short of memory." if code == _KILLED else f"Try again; its log is {log.path}."
+    hint = f"Try again; its log is {log.path}."
+    if broken.startswith(_STOPPED):
+        hint = "Try again; a new one takes its place. Where a step takes that long here, raise engine.hang_seconds."
+    elif killed and not broken and code == _KILLED:
+        hint = "Try again; the machine may be short of memory."
     return SamovarError(
         FailureCode.LOAD_FAILED if loading else FailureCode.WORKER_CRASHED,
-        f"The engine's process {message}{during}.{last}",
+        f"The engine's process {broken or _how(code)}{during}.{last}",
         hint=hint,
     )
 

@@ -12,8 +12,18 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from samovar_agent.engine.interface import Finished, Generation, Loaded, LoadOptions
+from samovar_agent.engine.interface import (
+    Embedded,
+    Embedding,
+    Finished,
+    Generation,
+    Loaded,
+    LoadOptions,
+    Ranked,
+    Ranking,
+)
 from samovar_protocol import Failure, FailureCode, SamovarError
+from samovar_protocol.values import AnyDelta, Text, Thinking, ToolCallArguments
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Largest message either way; four times what a client may send, since msgpack of it is never that much larger."""
@@ -35,6 +45,20 @@ class Generate(msgspec.Struct, frozen=True, tag="generate"):
     generation: Generation
 
 
+class Embed(msgspec.Struct, frozen=True, tag="embed"):
+    """Compute vectors; answered by `Answered` or `Failed` with this id."""
+
+    id: int
+    embedding: Embedding
+
+
+class Rank(msgspec.Struct, frozen=True, tag="rank"):
+    """Compare documents with a query; answered by `Answered` or `Failed` with this id."""
+
+    id: int
+    ranking: Ranking
+
+
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     """Stop that work now. Not answered."""
 
@@ -45,7 +69,7 @@ class Unload(msgspec.Struct, frozen=True, tag="unload"):
     """Stop all work, free the model and end."""
 
 
-Command = Load | Generate | Cancel | Unload
+Command = Load | Generate | Embed | Rank | Cancel | Unload
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -71,11 +95,10 @@ class Began(msgspec.Struct, frozen=True, tag="began"):
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
-    """More of a reply: whole characters, and how many tokens they took."""
+    """More of a reply."""
 
     id: int
-    text: str
-    tokens: int
+    delta: AnyDelta
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -85,16 +108,40 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     finished: Finished
 
 
+class Answered(msgspec.Struct, frozen=True, tag="answered"):
+    """What was asked for, whole."""
+
+    id: int
+    result: Embedded | Ranked
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """A reply ends here with a failure."""
+    """The request ends here with a failure."""
 
     id: int
     failure: Failure
 
 
-Answer = Hello | Loading | Loaded | LoadFailed | Began | Piece | Done | Failed
+class Alive(msgspec.Struct, frozen=True, tag="alive"):
+    """The loop that computes took another step. Said by that loop itself, about once a second while it has work."""
+
+
+Answer = Hello | Loading | Loaded | LoadFailed | Began | Piece | Done | Answered | Failed | Alive
 
 _encoder = msgspec.msgpack.Encoder()
+
+
+def joined(one: Piece, other: Piece) -> Piece | None:
+    """Two pieces that follow each other as one; None where they are of different kinds or replies."""
+    left, right = one.delta, other.delta
+    if one.id != other.id or type(left) is not type(right) or left.choice != right.choice:
+        return None
+    if isinstance(left, Text | Thinking) and isinstance(right, Text | Thinking):
+        text, tokens, logprobs = left.text + right.text, left.tokens + right.tokens, left.logprobs + right.logprobs
+        return Piece(one.id, msgspec.structs.replace(left, text=text, tokens=tokens, logprobs=logprobs))
+    if isinstance(left, ToolCallArguments) and isinstance(right, ToolCallArguments) and left.index == right.index:
+        return Piece(one.id, msgspec.structs.replace(left, json=left.json + right.json))
+    return None
 
 
 def encode(message: Command | Answer) -> bytes:

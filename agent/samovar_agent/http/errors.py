@@ -36,6 +36,9 @@ STATUS: dict[str, int] = {
     FailureCode.NOT_ENOUGH_MEMORY: 507,
     FailureCode.LOAD_FAILED: 500,
     FailureCode.CONTEXT_OVERFLOW: 400,
+    FailureCode.BUSY: 429,
+    # Not 408: that says that the request came too slowly, and browsers, proxies and SDKs then send it again.
+    FailureCode.DEADLINE_EXCEEDED: 504,
     FailureCode.WORKER_CRASHED: 502,
     FailureCode.CANCELLED: 499,
     FailureCode.NETWORK_OFFLINE: 503,
@@ -50,10 +53,13 @@ STATUS: dict[str, int] = {
 }
 """The HTTP status of each failure; a code from a newer part of the agent is 500."""
 
-_WORTH_A_RETRY = frozenset({FailureCode.SHUTTING_DOWN, FailureCode.WORKER_CRASHED, FailureCode.NETWORK_FAILED})
-"""SDKs repeat a request after 409 and any 5xx by themselves; only after these can that help."""
+_RETRY_AFTER: dict[str, str] = {FailureCode.SHUTTING_DOWN: "5", FailureCode.BUSY: "2"}
+"""Seconds after which another try may work."""
 
-_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+_WORTH_A_RETRY = frozenset({FailureCode.SHUTTING_DOWN, FailureCode.WORKER_CRASHED, FailureCode.NETWORK_FAILED})
+"""SDKs repeat a request after 409, 429 and any 5xx by themselves; of 409 and 5xx only after these can that help."""
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
 class HttpRefusal(SamovarError):
@@ -111,8 +117,8 @@ def error_response(error: SamovarError) -> web.Response:
     headers = {"Content-Type": "application/json"}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if error.code == FailureCode.SHUTTING_DOWN:
-        headers["Retry-After"] = "5"
+    if error.code in _RETRY_AFTER:
+        headers["Retry-After"] = _RETRY_AFTER[error.code]
     if (status == 409 or status >= 500) and error.code not in _WORTH_A_RETRY:
         headers["x-should-retry"] = "false"
     if isinstance(error, HttpRefusal):

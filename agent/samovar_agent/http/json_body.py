@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 T = TypeVar("T")
 
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.DOTALL)
+_HEAD = re.compile(r"^\w+")
 _MISSING = re.compile(r"missing required field `(?P<name>.+)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"contains unknown field `(?P<name>.*)`$", re.DOTALL)
 
@@ -49,13 +51,31 @@ def convert(values: dict[str, Any], to: type[T], names: dict[str, str]) -> T:
         raise invalid(error, names) from None
 
 
+def refuse(
+    given: msgspec.Struct, rules: Mapping[str, tuple[Any, ...]], path: str, *, hints: Mapping[str, str] | None = None
+) -> None:
+    """Raise `bad_request` for a field that asks for something which there is not.
+
+    - rules: of each such field, the values that ask for nothing; null always does. - path: before the fields' names.
+    - hints: what to do instead, where that is not to leave it out.
+    """
+    for name, harmless in rules.items():
+        value = getattr(given, name)
+        # The types too, because 1 == True.
+        if value is None or any(value == ok and type(value) is type(ok) for ok in harmless):
+            continue
+        hint = (hints or {}).get(name, "Leave it out.")
+        raise bad_request(f"'{path}{name}' is not supported.", param=f"{path}{name}", hint=hint)
+
+
 def invalid(error: msgspec.ValidationError, names: dict[str, str] | None = None) -> SamovarError:
     """msgspec's sentence as ours, with its path as the field's name."""
     text = str(error)
     path = ""
     if at := _AT.search(text):
         path, text = at["path"], text[: at.start()]
-        path = (names or {}).get(path, path)
+        path = path.removesuffix("[...]")  # in a mapping, whose keys msgspec does not tell
+        path = _HEAD.sub(lambda head: (names or {}).get(head[0], head[0]), path, count=1)
     if missing := _MISSING.search(text):
         param = _join(path, missing["name"])
         return bad_request(f"'{param}' is missing.", param=param)

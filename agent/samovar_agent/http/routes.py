@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from samovar_agent.http.front import Route
 from samovar_agent.http.health import health
 from samovar_agent.http.openai.chat import Chat
+from samovar_agent.http.openai.embeddings import Embeddings
 from samovar_agent.http.openai.models import Models
+from samovar_agent.http.openai.rerank import Rerank
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
@@ -16,11 +18,12 @@ if TYPE_CHECKING:
 def routes(services: Services) -> list[Route]:
     """The table. Another dialect is another file and its lines here."""
     models = Models(services)
-    chat = Chat(services)
     return [
         Route("GET", "/health", health, "nothing"),
         # Editors list models with the token they chat with, so reading the list needs no scope.
         Route("GET", "/v1/models", models.ls, "any token"),
         Route("GET", "/v1/models/{id:.+}", models.find, "any token"),
-        Route("POST", "/v1/chat/completions", chat.create, "chat"),
+        Route("POST", "/v1/chat/completions", Chat(services).create, "chat"),
+        Route("POST", "/v1/embeddings", Embeddings(services).create, "embed"),
+        Route("POST", "/v1/rerank", Rerank(services).create, "embed"),
     ]

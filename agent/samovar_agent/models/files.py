@@ -168,7 +168,7 @@ class _Saved(msgspec.Struct):
     headers: dict[str, tuple[_Stamp, GgufHeader]]
 
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when `GgufHeader` or the checks behind it change, so that files are looked at again."""
 
 

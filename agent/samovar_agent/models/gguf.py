@@ -29,6 +29,26 @@ _MAX_NUMBER = 2**31 - 1
 _MAX_ELEMENTS = 2**60
 _VERSIONS = (2, 3)
 _POOLING_RANK = 4
+_SHAPE = (
+    "attention.sliding_window_pattern",
+    "attention.key_length_swa",
+    "attention.value_length_swa",
+    "attention.key_length_mla",
+    "attention.value_length_mla",
+    "attention.shared_kv_layers",
+    "full_attention_interval",
+    "expert_feed_forward_length",
+    "expert_used_count",
+    "ssm.conv_kernel",
+    "ssm.inner_size",
+    "ssm.state_size",
+    "ssm.group_count",
+    "wkv.head_size",
+    "token_shift_count",
+    "shortconv.l_cache",
+    "kda.head_dim",
+)
+"""What else decides how much memory a model takes; most architectures have few of these."""
 _THINKING = re.compile(r"enable_thinking|reasoning_content|<think>|<\|channel\|>analysis")
 _TOOLS = re.compile(r"\btools\b")
 
@@ -41,6 +61,8 @@ class GgufHeader:
     - head_counts_kv: key-value heads of each layer, which may differ; `head_count_kv` is the largest.
     - key_length, value_length: of one head. - sliding_window: tokens, where the model attends to a window only.
     - recurrent: has layers with a state instead of a cache. - pooling_type: llama.cpp's number.
+    - shape: rarer numbers, by their names without the architecture's; more than one where layers differ.
+    - merge_count: entries of the vocabulary's table of merges.
     - tensor_bytes: the weights as they lie in the file. - split_count, split_index: a model in several files.
     """
 
@@ -62,7 +84,9 @@ class GgufHeader:
     value_length: int
     sliding_window: int | None
     recurrent: bool
+    shape: dict[str, tuple[int, ...]]
     vocabulary_size: int | None
+    merge_count: int
     chat_template: str | None
     pooling_type: int | None
     tensor_count: int
@@ -219,10 +243,13 @@ class _Facts:
         if not isinstance(value, tuple):
             number = self.number(key)
             return () if number is None else (number,)
-        numbers = tuple(entry for entry in value if type(entry) is int and 0 <= entry <= _MAX_NUMBER)
+        numbers = tuple(int(entry) for entry in value if isinstance(entry, int) and 0 <= entry <= _MAX_NUMBER)
         if len(numbers) != len(value):
             raise self._wrong(key)
         return numbers
+
+    def shape(self) -> dict[str, tuple[int, ...]]:
+        return {key: numbers for key in _SHAPE if (numbers := self.per_layer(key))}
 
     def length(self, key: str) -> int | None:
         value = self._values.get(key)
@@ -269,8 +296,10 @@ def _header(
         key_length=facts.own("attention.key_length") or head_length,
         value_length=facts.own("attention.value_length") or head_length,
         sliding_window=facts.own("attention.sliding_window") or None,
-        recurrent=facts.has("ssm.") or facts.has("wkv.") or facts.has("shortconv."),
+        recurrent=any(map(facts.has, ("ssm.", "wkv.", "shortconv.", "kda."))),
+        shape=facts.shape(),
         vocabulary_size=facts.own("vocab_size") or facts.length("tokenizer.ggml.tokens"),
+        merge_count=facts.length("tokenizer.ggml.merges") or 0,
         chat_template=facts.text("tokenizer.chat_template"),
         pooling_type=facts.own("pooling_type"),
         tensor_count=tensor_count,

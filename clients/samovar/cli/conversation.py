@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import sys
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
 from samovar.cli import human, output, session, terminal
+from samovar.cli.inputs import piped
 from samovar.cli.progress import ProgressBar
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.requests import Chat, Get, Load, Ls, Ps
-from samovar_protocol.values import Message, Progress, Sampling, Stats
+from samovar_protocol.values import ChatOptions, Message, Progress, Sampling, Stats, Text, Thinking
 
 if TYPE_CHECKING:
     from samovar import Client
     from samovar_protocol.replies import ChatReply
-
-_STDIN_PATIENCE = 1.5
-"""Seconds of silence on stdin before a word about it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,31 +25,34 @@ class Conversation:
     """Questions and answers so far, and how to go on.
 
     - model: None lets the agent choose; the first reply then settles it. - start: start the agent where none runs.
-    - get_missing: download a model that the catalog has and this machine has not. - show: stream replies to stdout.
+    - get_missing: download a model that the catalog has and this machine has not. - show: stream replies to stdout,
+    and what the model thinks first to stderr, where that is a terminal.
     """
 
     model: str | None = None
     system: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    options: ChatOptions = field(default_factory=ChatOptions)
     start: bool = True
     get_missing: bool = False
     show: bool = True
     messages: list[Message] = field(default_factory=list)
     _arrived: str = ""
+    _thoughts: str = ""
 
     def ask(self, prompt: str) -> ChatReply:
         """One turn. Raises `SamovarError`, after which the turn is forgotten, or KeyboardInterrupt: what has been
         said until then stays part of the conversation.
         """
         question = Message(role="user", content=prompt)
-        self._arrived = ""
+        self._arrived = self._thoughts = ""
         try:
             reply = session.run(self._answer(question))
         except KeyboardInterrupt:
             if self._arrived:
                 self.messages += [question, Message(role="assistant", content=self._arrived)]
             raise
-        self.messages += [question, Message(role="assistant", content=reply.text)]
+        self.messages += [question, Message(role="assistant", content=reply.text, reasoning=reply.reasoning or None)]
         self.model = self.model or reply.model
         return reply
 
@@ -90,21 +90,30 @@ class Conversation:
 
     async def _stream(self, client: Client, question: Message) -> ChatReply:
         system = [Message(role="system", content=self.system)] if self.system else []
-        request = Chat(model=self.model, messages=[*system, *self.messages, question], sampling=self.sampling)
+        request = Chat(
+            model=self.model,
+            messages=[*system, *self.messages, question],
+            sampling=self.sampling,
+            options=self.options,
+        )
         try:
             with ProgressBar(self.model or "the model") as bar:
                 async with client.stream(request) as stream:
                     async for chunk in stream:
                         if isinstance(chunk, Progress):
                             bar.show(chunk)
-                        else:
-                            bar.close()
-                            self._arrived += chunk.text
-                            self._write(chunk.text)
+                            continue
+                        bar.close()
+                        if isinstance(chunk, Thinking):
+                            self._think(chunk.text)
+                        elif isinstance(chunk, Text):
+                            self._say(chunk.text)
         finally:
             # Whatever comes next, the shell's prompt or an error, starts on a line of its own.
             if self._arrived and not self._arrived.endswith("\n"):
                 self._write("\n")
+            elif not self._arrived:
+                self._end_thoughts()
         return stream.reply
 
     async def _get(self, client: Client, error: SamovarError) -> None:
@@ -116,6 +125,23 @@ class Conversation:
             self.model = (await session.follow_with(client, Get(name=self.model), label=self.model)).model.key
         except SamovarError as failed:
             raise error if failed.code == FailureCode.MODEL_UNKNOWN else failed from None
+
+    def _think(self, text: str) -> None:
+        """On stderr, because a program that reads the reply does not want it; for people only."""
+        if self.show and terminal.stderr_is_terminal():
+            self._thoughts += text
+            click.echo(click.style(terminal.harmless(text), dim=True), err=True, nl=False)
+
+    def _say(self, text: str) -> None:
+        if not self._arrived:
+            self._end_thoughts()
+        self._arrived += text
+        self._write(text)
+
+    def _end_thoughts(self) -> None:
+        """The answer stands below what was thought, one empty line apart."""
+        if self._thoughts:
+            click.echo("\n" if self._thoughts.endswith("\n") else "\n\n", err=True, nl=False)
 
     def _write(self, text: str) -> None:
         if self.show:
@@ -138,18 +164,7 @@ def prompt_with_stdin(prompt: str | None) -> str | None:
     """The prompt, and behind it what was piped in; None where this is a terminal and nobody gave a prompt."""
     if terminal.stdin_is_terminal():
         return prompt
-    # A pipe that nobody closes, as over ssh, would look like a model that thinks for ever.
-    notice = threading.Timer(
-        _STDIN_PATIENCE, output.note, ["Waiting for the end of stdin; `</dev/null` gives it none."]
-    )
-    notice.daemon = True
-    notice.start()
-    try:
-        # As bytes: a pipe may bring anything, and one bad byte must not cost the question.
-        piped = sys.stdin.buffer.read().decode(errors="replace").strip()
-    finally:
-        notice.cancel()
-    whole = "\n\n".join(part for part in (prompt, piped) if part)
+    whole = "\n\n".join(part for part in (prompt, piped().decode(errors="replace").strip()) if part)
     if not whole:
         raise click.UsageError("There is no prompt: give one, pipe one in, or use a terminal to chat.")
     return whole
@@ -157,15 +172,15 @@ def prompt_with_stdin(prompt: str | None) -> str | None:
 
 def stats_line(stats: Stats) -> str:
     """What a reply took, for people."""
-    parts = [f"first token after {stats.time_to_first_token:.2f} s"]
-    if stats.load_seconds >= 0.1:
-        parts[0] += f" ({stats.load_seconds:.2f} s to load the model)"
+    times = [(stats.queue_seconds, "in the queue"), (stats.load_seconds, "to load the model")]
+    waits = [f"{seconds:.2f} s {what}" for seconds, what in times if seconds >= 0.1]
+    first = f"first token after {stats.time_to_first_token:.2f} s" + (f" ({', '.join(waits)})" if waits else "")
+    prompt = f"prompt {stats.prompt_tokens} tokens ({stats.cached_tokens} cached) in {stats.prompt_seconds:.2f} s"
+    reply = f"reply {stats.completion_tokens} tokens in {stats.decode_seconds:.2f} s"
     if stats.tokens_per_second:
-        parts.append(f"{stats.tokens_per_second:.1f} tokens/s")
-    parts.append(f"prompt {stats.prompt_tokens} tokens ({stats.cached_tokens} cached)")
-    parts.append(f"reply {stats.completion_tokens} tokens")
-    return click.style(", ".join(parts) + f", {human.duration(_total(stats))} in all", dim=True)
-
-
-def _total(stats: Stats) -> float:
-    return stats.time_to_first_token + stats.decode_seconds
+        reply += f" ({stats.tokens_per_second:.1f} tokens/s)"
+    parts = [first, prompt, reply]
+    if stats.drafted_tokens:
+        parts.append(f"{stats.accepted_tokens} of {stats.drafted_tokens} guessed tokens right")
+    total = human.duration(stats.time_to_first_token + stats.decode_seconds)
+    return click.style(", ".join(parts) + f", {total} in all", dim=True)

@@ -21,6 +21,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "run": "Ask a model once, or chat with it; gets the model where needed.",
         "chat": "Talk with a model.",
     },
+    "Search": {
+        "embed": "Turn texts into vectors.",
+        "rerank": "Order documents by how well they answer a query.",
+    },
     "Models": {
         "get": "Download a model of the catalog.",
         "import": "Take a GGUF file into the library.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,7 +14,7 @@ from samovar.cli import errors
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from samovar_protocol.values import Sampling
+    from samovar_protocol.values import ChatOptions, Sampling
 
 F = TypeVar("F", bound=Callable[..., Any])
 COMPLETION_SECONDS = 0.5
@@ -86,3 +87,41 @@ def sampling(**values: Any) -> Sampling:
 
     given = {name: value for name, value in values.items() if value not in (None, ())}
     return msgspec.convert(given, Sampling)
+
+
+def _read_schema(_ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> dict[str, Any] | bool | None:
+    import msgspec
+
+    if path is None:
+        return None
+    try:
+        schema: dict[str, Any] | bool = msgspec.json.decode(path.read_bytes(), type=dict[str, Any] | bool)
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise click.BadParameter(f"{path} is not a JSON Schema: {error}.") from error
+    return schema
+
+
+def chat_options(function: F) -> F:
+    """What replies may be; the command receives it as keywords for `options`."""
+    for option in (
+        click.option("--think/--no-think", default=None, help="Let the model reason first, or not, where it can."),
+        click.option(
+            "--schema",
+            metavar="FILE",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            callback=_read_schema,
+            help="Reply with JSON that the JSON Schema in FILE allows.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def options(*, schema: dict[str, Any] | bool | None, think: bool | None) -> ChatOptions:
+    """The options that were asked for on the command line."""
+    from samovar_protocol.values import ChatOptions, JsonSchema
+
+    reply_format = None if schema is None else JsonSchema(json_schema=schema)
+    return ChatOptions(reply_format=reply_format, thinking=think)

@@ -18,6 +18,13 @@ def show_json(value: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
+def show_json_lines(values: Iterable[object]) -> None:
+    """One JSON document a line, for programs that read them as they come."""
+    import msgspec
+
+    click.echo(msgspec.json.Encoder().encode_lines(list(values)), nl=False)
+
+
 def note(text: str) -> None:
     """A remark for people, on stderr."""
     click.echo(text, err=True)

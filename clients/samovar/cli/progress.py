@@ -101,7 +101,9 @@ class ProgressBar:
 
 
 def detail(progress: Progress) -> str:
-    """Numbers beside the bar: `12.3 MB of 98.4 MB  8.1 MB/s  11s left`, or a percentage."""
+    """Numbers beside the bar: `12.3 MB of 98.4 MB  8.1 MB/s  11s left`, a percentage, or who is before us."""
+    if progress.unit == "requests":
+        return f"about {progress.done:.0f} before"
     if progress.unit == "ratio":
         parts = [f"{100 * progress.done / (progress.total or 1):.0f}%"]
     elif progress.total:

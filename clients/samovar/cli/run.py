@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from samovar.cli.options import complete_model, json_option, no_start_option, sampling, sampling_options
+from samovar.cli.options import (
+    chat_options,
+    complete_model,
+    json_option,
+    no_start_option,
+    options,
+    sampling,
+    sampling_options,
+)
 
 
 @click.command()
@@ -14,6 +22,7 @@ from samovar.cli.options import complete_model, json_option, no_start_option, sa
 @click.argument("prompt", nargs=-1, metavar="[PROMPT]")
 @click.option("--system", metavar="TEXT", help="The system message.")
 @click.option("--stats", is_flag=True, help="Show on stderr what the reply took.")
+@chat_options
 @sampling_options
 @json_option
 @no_start_option
@@ -22,6 +31,8 @@ def command(
     prompt: tuple[str, ...],
     system: str | None,
     stats: bool,
+    schema: dict[str, Any] | bool | None,
+    think: bool | None,
     as_json: bool,
     no_start: bool,
     **drawing: Any,
@@ -38,6 +49,7 @@ def command(
         model=name,
         system=system,
         sampling=sampling(**drawing),
+        options=options(schema=schema, think=think),
         start=not no_start,
         get_missing=True,
         show=not as_json,

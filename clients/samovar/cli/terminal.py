@@ -23,4 +23,9 @@ def stderr_is_terminal() -> bool:
 
 def safe(text: str) -> str:
     """`text` as a terminal may show it: a model's reply must not move the cursor or fill the clipboard."""
-    return text.translate(_CONTROLS) if stdout_is_terminal() else text
+    return harmless(text) if stdout_is_terminal() else text
+
+
+def harmless(text: str) -> str:
+    """`text` without the control characters that a terminal would obey."""
+    return text.translate(_CONTROLS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from samovar_protocol.replies import ChatReply
 from samovar_protocol.requests import Chat
 from tests.samovar.cli.fakes import FakeAgent, document, failure, samovar
 
@@ -29,7 +30,8 @@ def test_an_unknown_model_is_not_downloaded(agent: FakeAgent) -> None:
 
 
 def test_json(agent: FakeAgent) -> None:
-    assert set(document(samovar("chat", "-p", "Hello", "--json"))) == {"model", "text", "finish_reason", "stats"}
+    keys = set(document(samovar("chat", "-p", "Hello", "--json")))
+    assert keys == set(ChatReply.__struct_fields__) >= {"model", "text", "reasoning", "finish_reason", "stats"}
 
 
 @pytest.mark.usefixtures("at_terminal")

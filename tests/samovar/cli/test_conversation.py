@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from samovar.cli import terminal
 from samovar.cli.conversation import Conversation, stats_line
 from samovar_protocol import SamovarError
 from samovar_protocol.replies import GetReply, LoadReply, LsReply, PsReply
 from samovar_protocol.requests import Chat, Get, Load, Ls, Ps
-from samovar_protocol.values import MemoryEstimate, Message, Progress, Stats, Text
+from samovar_protocol.values import MemoryEstimate, Message, Progress, Stats, Text, Thinking
 from tests.samovar.cli.fakes import ANSWER, HANG, INSTANCE, SMOLLM, FakeAgent, failure
 
 UNKNOWN = failure("model_unknown", "No model is called 'smollm2-135m'.")
@@ -133,9 +134,70 @@ def test_prepare_says_what_to_do_where_there_is_no_model(agent: FakeAgent) -> No
     Conversation().prepare()
 
 
+@pytest.fixture
+def thinking(agent: FakeAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model reasons first, and stderr is a terminal."""
+    agent.chunks[Chat] = [Thinking(text="It is\x07 "), Thinking(text="Paris."), Text(text="Paris.")]
+    agent.replies[Chat] = msgspec.structs.replace(ANSWER, reasoning="It is Paris.")
+    monkeypatch.setattr(terminal, "stderr_is_terminal", lambda: True)
+
+
+@pytest.mark.usefixtures("thinking")
+def test_thoughts_are_dimmed_above_the_answer_and_never_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    Conversation().ask("Hello")
+    assert capsys.readouterr() == ("Paris.\n", "It is Paris.\n\n")
+
+
+@pytest.mark.usefixtures("thinking")
+def test_thoughts_are_dim_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda *_: False)
+    Conversation().ask("Hello")
+    assert capsys.readouterr().err == "\x1b[2mIt is \x1b[0m\x1b[2mParis.\x1b[0m\n\n"
+
+
+@pytest.mark.usefixtures("thinking")
+def test_thoughts_without_an_answer_end_their_line(agent: FakeAgent, capsys: pytest.CaptureFixture[str]) -> None:
+    agent.chunks[Chat] = agent.chunks[Chat][:2]
+    agent.replies[Chat] = failure("worker_crashed")
+    with pytest.raises(SamovarError):
+        Conversation().ask("Hello")
+    assert capsys.readouterr() == ("", "It is Paris.\n\n")
+
+
+@pytest.mark.usefixtures("thinking")
+def test_thoughts_go_nowhere_but_to_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Conversation(show=False).ask("Hello")
+    monkeypatch.setattr(terminal, "stderr_is_terminal", lambda: False)
+    Conversation().ask("Hello")
+    assert capsys.readouterr() == ("Paris.\n", "")
+
+
+@pytest.mark.usefixtures("thinking")
+def test_thoughts_stay_with_their_answer(agent: FakeAgent) -> None:
+    conversation = Conversation()
+    conversation.ask("Hello")
+    assert conversation.messages[1] == Message(role="assistant", content="Paris.", reasoning="It is Paris.")
+
+
 def test_stats_line() -> None:
     assert stats_line(ANSWER.stats) == (
-        "\x1b[2mfirst token after 0.75 s (0.50 s to load the model), 50.0 tokens/s, "
-        "prompt 20 tokens (12 cached), reply 3 tokens, 0.8s in all\x1b[0m"
+        "\x1b[2mfirst token after 0.75 s (0.50 s to load the model), prompt 20 tokens (12 cached) in 0.25 s, "
+        "reply 3 tokens in 0.04 s (50.0 tokens/s), 0.8s in all\x1b[0m"
+    )
+    busy = Stats(
+        prompt_tokens=9,
+        completion_tokens=1,
+        queue_seconds=1.5,
+        load_seconds=0.5,
+        prompt_seconds=2.0,
+        drafted_tokens=10,
+        accepted_tokens=8,
+    )
+    assert stats_line(busy) == (
+        "\x1b[2mfirst token after 4.00 s (1.50 s in the queue, 0.50 s to load the model), "
+        "prompt 9 tokens (0 cached) in 2.00 s, reply 1 tokens in 0.00 s, 8 of 10 guessed tokens right, "
+        "4.0s in all\x1b[0m"
     )
     assert "tokens/s" not in stats_line(Stats(prompt_tokens=1, completion_tokens=1))

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from samovar.cli import terminal
 from samovar_protocol.requests import Chat
-from samovar_protocol.values import Sampling
+from samovar_protocol.values import ChatOptions, JsonSchema, Sampling
 from tests.samovar.cli.fakes import ANSWER, HANG, FakeAgent, document, failure, samovar
 
 
@@ -55,6 +56,29 @@ def test_every_option_reaches_the_model(agent: FakeAgent) -> None:
     assert agent.requests[1].sampling == Sampling()
 
 
+def test_a_schema_and_thinking(agent: FakeAgent, tmp_path: Path) -> None:
+    schema = tmp_path / "person.json"
+    schema.write_text('{"type": "object"}')
+    samovar("run", "smol", "Hello", "--schema", str(schema), "--no-think")
+    expected = ChatOptions(reply_format=JsonSchema(json_schema={"type": "object"}), thinking=False)
+    assert agent.requests[0].options == expected
+    samovar("chat", "smol", "-p", "Hello", "--think")
+    assert agent.requests[1].options == ChatOptions(thinking=True)
+    samovar("run", "smol", "Hello")
+    assert agent.requests[2].options == ChatOptions()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'"object"', b"\xff", b"[" * 100_000])
+def test_what_is_no_schema_is_a_usage_error(agent: FakeAgent, tmp_path: Path, content: bytes) -> None:
+    schema = tmp_path / "person.json"
+    schema.write_bytes(content)
+    result = samovar("run", "smol", "Hello", "--schema", str(schema))
+    assert result.exit_code == 2
+    assert "is not a JSON Schema" in result.stderr
+    assert samovar("run", "smol", "Hello", "--schema", str(tmp_path / "none.json")).exit_code == 2
+    assert agent.requests == []
+
+
 @pytest.mark.parametrize("options", [["--temperature", "-1"], ["--top-p", "2"], ["--max-tokens", "0"], ["--seed", "x"]])
 def test_values_out_of_range_are_usage_errors(agent: FakeAgent, options: list[str]) -> None:
     assert samovar("run", "smol", "Hello", *options).exit_code == 2
@@ -93,11 +117,17 @@ def test_json(agent: FakeAgent) -> None:
             "prompt_tokens": 20,
             "cached_tokens": 12,
             "completion_tokens": 3,
+            "drafted_tokens": 0,
+            "accepted_tokens": 0,
             "queue_seconds": 0.0,
             "load_seconds": 0.5,
             "prompt_seconds": 0.25,
             "decode_seconds": 0.04,
         },
+        "reasoning": "",
+        "tool_calls": [],
+        "logprobs": [],
+        "alternatives": [],
     }
 
 

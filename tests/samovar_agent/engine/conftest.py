@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from samovar_agent.engine.instances import Instances
+from samovar_agent.engine.instances import Instances, SnapshotPlaces
 from samovar_agent.engine.process import WORKER_COMMAND
 from samovar_agent.events import EventBus
 from samovar_agent.models.gguf import GgufHeader, read_header
@@ -44,7 +44,9 @@ def header(**changes: Any) -> GgufHeader:
         "value_length": 16,
         "sliding_window": None,
         "recurrent": False,
+        "shape": {},
         "vocabulary_size": 1000,
+        "merge_count": 0,
         "chat_template": None,
         "pooling_type": None,
         "tensor_count": 1,
@@ -113,7 +115,7 @@ MakeBench = Callable[..., Bench]
 async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
     made: list[Bench] = []
 
-    def make(mode: str | None = "good", *, patience: float = 0.3) -> Bench:
+    def make(mode: str | None = "good", *, patience: float = 0.3, snapshots: SnapshotPlaces | None = None) -> Bench:
         library, events, told = FakeLibrary(), EventBus(), list[InstanceInfo]()
         library.add("maker/small")
 
@@ -129,6 +131,7 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
             settings=settings,
             events=events,
             logs=tmp_path / "logs",
+            snapshots=snapshots,
             worker_command=WORKER_COMMAND if mode is None else fake,
             patience=patience,
         )

@@ -7,25 +7,30 @@ import signal
 import sys
 import time
 
-from samovar_agent.engine.interface import Finished, Loaded
+from samovar_agent.engine.interface import Embedded, Finished, Loaded, Ranked
 from samovar_agent.engine.wire import (
+    Alive,
     Answer,
+    Answered,
     Began,
     Cancel,
     Command,
     Done,
+    Embed,
+    Failed,
     Generate,
     Hello,
     Load,
     LoadFailed,
     Loading,
     Piece,
+    Rank,
     Unload,
     command_decoder,
     encode,
 )
 from samovar_protocol import Failure, FailureCode
-from samovar_protocol.values import Stats
+from samovar_protocol.values import Stats, Text
 
 
 def main(mode: str) -> None:
@@ -44,6 +49,13 @@ def obey(command: Command, mode: str) -> None:
             load(mode)
         case Generate(id_, generation):
             reply(id_, generation.messages[-1].content)
+        case Embed(id_, embedding):
+            count = len(embedding.inputs)
+            vectors = b"\0" * 8 * count
+            say(Answered(id_, Embedded(vectors=vectors, dimensions=2, prompt_tokens=count, seconds=0.1)))
+        case Rank(id_, ranking):
+            scores = [float(len(document)) for document in ranking.documents]
+            say(Answered(id_, Ranked(scores=scores, prompt_tokens=len(scores), seconds=0.1)))
         case Cancel(id_):
             log(f"cancel {id_}")
         case Unload():
@@ -76,10 +88,25 @@ def load(mode: str) -> None:
 
 
 def reply(id_: int, text: str) -> None:
+    if text == "wait":
+        return
+    if text == "refuse":
+        say(Failed(id_, Failure(code=FailureCode.BAD_REQUEST, message="Not like this.")))
+        return
     say(Began(id_))
     match text:
+        case "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "compute":
+            while True:
+                pass
+        case "think":
+            for _ in range(20):
+                time.sleep(0.1)
+                say(Alive())
+            say(Done(id_, Finished(finish_reasons=["stop"], stats=Stats(completion_tokens=1))))
         case "crash":
-            say(Piece(id_, "half a re", 3))
+            say(Piece(id_, Text(text="half a re", tokens=3)))
             time.sleep(0.1)
             os.kill(os.getpid(), signal.SIGKILL)
         case "assert":
@@ -91,11 +118,11 @@ def reply(id_: int, text: str) -> None:
             os.close(1)
             time.sleep(60)
         case "for ever":
-            say(Piece(id_, "and ", 1))
+            say(Piece(id_, Text(text="and ")))
         case _:
             for word in text.split():
-                say(Piece(id_, f"{word} ", 1))
-            say(Done(id_, Finished(finish_reason="stop", stats=Stats(completion_tokens=len(text.split())))))
+                say(Piece(id_, Text(text=f"{word} ")))
+            say(Done(id_, Finished(finish_reasons=["stop"], stats=Stats(completion_tokens=len(text.split())))))
 
 
 def say(answer: Answer) -> None:

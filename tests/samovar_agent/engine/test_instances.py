@@ -5,41 +5,22 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import psutil
+import msgspec
 import pytest
 
 from samovar_agent.engine.process import WorkerEngine
 from samovar_agent.engine.wire import Hello
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply, LoadReply
-from samovar_protocol.values import InstanceInfo, Message, Progress, Sampling, Text
+from samovar_protocol.values import InstanceInfo, Progress, Text
 from tests.samovar_agent.engine.conftest import Bench, MakeBench, header
+from tests.samovar_agent.engine.talking import failure, gone, reply, talk
 
-Item = Text | Progress | ChatReply
 Until = Callable[..., Any]
-
-
-def talk(bench: Bench, text: str, model: str | None = "maker/small", client: str = "") -> AsyncGenerator[Item, None]:
-    return bench.instances.generate(model, [Message(role="user", content=text)], Sampling(), client=client)
-
-
-async def reply(bench: Bench, text: str, model: str | None = "maker/small") -> ChatReply:
-    last = [item async for item in talk(bench, text, model)][-1]
-    assert isinstance(last, ChatReply)
-    return last
-
-
-async def failure(bench: Bench, text: str, model: str | None = "maker/small") -> SamovarError:
-    with pytest.raises(SamovarError) as caught:
-        await reply(bench, text, model)
-    return caught.value
-
-
-def gone(pid: int | None) -> bool:
-    return pid is None or not psutil.pid_exists(pid)
 
 
 async def test_loading_tells_its_progress_and_every_state(make_bench: MakeBench) -> None:
@@ -119,6 +100,7 @@ class TestRoom:
 
         monkeypatch.setattr("samovar_agent.engine.instances.available_bytes", available)
         monkeypatch.setattr("samovar_agent.engine.instance.resident_bytes", lambda pid: one)
+        monkeypatch.setattr("samovar_agent.engine.instance.mapped_bytes", lambda pid: 0)
         return bench
 
     async def test_the_longest_unused_makes_room(self, bench: Bench) -> None:
@@ -136,6 +118,47 @@ class TestRoom:
                 break
         await bench.instances.load("c")
         assert [info.identifier for info in bench.instances.ls()] == ["maker/small", "maker/c"]
+        await stream.aclose()
+
+    async def test_mapped_weights_of_loaded_models_are_not_free_although_the_machine_says_so(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        weights = 10**9
+        for name in ("maker/small", "maker/b", "maker/c"):
+            bench.library.add(name, Path(f"/{name}.gguf"), header(tensor_bytes=weights))
+        need = bench.instances.estimate("small").need_bytes
+
+        def available() -> int:  # pages of files count as available
+            return 2 * need + 1 - len(bench.instances.ls()) * (need - weights)
+
+        monkeypatch.setattr("samovar_agent.engine.instances.available_bytes", available)
+        monkeypatch.setattr("samovar_agent.engine.instance.resident_bytes", lambda pid: need)
+        monkeypatch.setattr("samovar_agent.engine.instance.mapped_bytes", lambda pid: weights)
+        for name in ("small", "b", "c"):
+            await bench.instances.load(name)
+        assert [info.identifier for info in bench.instances.ls()] == ["maker/b", "maker/c"]
+
+    async def test_unloading_one_of_two_that_share_a_file_does_not_free_it(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        weights = 10**9
+        bench.library.add("maker/small", Path("/small.gguf"), header(tensor_bytes=weights))
+        monkeypatch.setattr("samovar_agent.engine.instances.available_bytes", lambda: 10**10)
+        monkeypatch.setattr("samovar_agent.engine.instance.mapped_bytes", lambda pid: weights)
+        monkeypatch.setattr("samovar_agent.engine.instance.resident_bytes", lambda pid: weights + 1000)
+        stream = talk(bench, "for ever", "small")
+        while not isinstance(await anext(stream), Text):
+            pass
+        await bench.instances.load("small", identifier="twin")
+        need = bench.instances.estimate("small")
+        assert need.free_bytes == 10**10 - weights
+        lacking = msgspec.structs.replace(need, free_bytes=need.need_bytes - 1000)
+        twin = bench.instances._idle_to_make_room(lacking)
+        assert twin is not None
+        assert twin.identifier == "twin"
+        assert (
+            bench.instances._idle_to_make_room(msgspec.structs.replace(lacking, need_bytes=need.need_bytes + 1)) is None
+        )
         await stream.aclose()
 
     async def test_nothing_is_unloaded_in_vain(self, bench: Bench) -> None:
@@ -419,14 +442,15 @@ async def test_a_request_sets_the_time_from_the_settings_and_a_load_none(make_be
 
 async def test_requests_racing_the_end_of_the_time_all_get_their_reply(make_bench: MakeBench) -> None:
     bench = make_bench()
-    await bench.instances.load("small", ttl_seconds=0.01)
+    bench.settings.set("models.ttl_minutes", 0.002 / 60)  # of every instance, not only the first
 
     async def late(number: int) -> ChatReply:
-        await asyncio.sleep(number * 0.002)
+        await asyncio.sleep(number * 0.01 + (number % 7) * 0.001)
         return await reply(bench, f"n{number}")
 
-    replies = await asyncio.gather(*(late(number) for number in range(60)))
-    assert [answer.text for answer in replies] == [f"n{number} " for number in range(60)]
+    replies = await asyncio.gather(*(late(number) for number in range(200)))
+    assert [answer.text for answer in replies] == [f"n{number} " for number in range(200)]
+    assert bench.states.count("unloading") > 1, "or nothing raced"
 
 
 async def test_closing_ends_everything_with_shutting_down(make_bench: MakeBench, until: Until) -> None:

@@ -1,9 +1,8 @@
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from samovar_agent.engine import memory
-from samovar_agent.engine.memory import available_bytes, check_room, estimate
+from samovar_agent.engine.memory import check_room, estimate
 from samovar_protocol import FailureCode, SamovarError
 from tests.samovar_agent.engine.conftest import header
 
@@ -22,27 +21,26 @@ def test_layers_may_differ_in_heads() -> None:
     assert found.cache_bytes == (1 + 3) * 32 * 2 * 4096
 
 
-def test_the_cache_is_rounded_up_as_llama_cpp_does() -> None:
-    def cache(context: int) -> int:
-        return estimate(header(), context_length=context, free_bytes=0).cache_bytes
-
-    assert cache(1) == cache(256) < cache(257)
+def buffers(context_length: int = 512, **changes: Any) -> int:
+    return estimate(header(**changes), context_length=context_length, free_bytes=0).buffer_bytes
 
 
-def test_a_sliding_window_takes_less_but_not_nothing() -> None:
-    def cache(window: int | None) -> int:
-        return estimate(header(sliding_window=window), context_length=4096, free_bytes=0).cache_bytes
-
-    full = cache(None)
-    assert full / 2 < cache(512) < full
-    assert cache(4096) == full
+def test_scores_take_room_for_every_sequence() -> None:
+    assert buffers(vocabulary_size=250_000) > buffers() + 64 * 240_000 * 4
+    window = buffers(vocabulary_size=250_000, architecture="gemma3", sliding_window=512)
+    assert window < buffers(vocabulary_size=250_000) - 50 * 240_000 * 4, "it has fewer sequences"
 
 
-@pytest.mark.parametrize("architecture", ["phi3", "phimoe"])
-def test_a_sliding_window_that_llama_cpp_does_not_use_saves_nothing(architecture: str) -> None:
-    full = estimate(header(), context_length=4096, free_bytes=0)
-    windowed = estimate(header(architecture=architecture, sliding_window=512), context_length=4096, free_bytes=0)
-    assert windowed.cache_bytes == full.cache_bytes
+def test_an_encoder_has_room_for_scores_of_a_whole_text() -> None:
+    encoder = {"architecture": "bert", "vocabulary_size": 30_000}
+    assert buffers(512, **encoder) > buffers(256, **encoder) + 256 * 30_000 * 4
+    decoder = {"architecture": "qwen3", "vocabulary_size": 30_000, "pooling_type": 3}
+    assert buffers(2048, **decoder) < buffers(512, **decoder) + 2048 * 512 * 2, "it reads a text in pieces"
+
+
+def test_experts_are_computed_side_by_side() -> None:
+    shape = {"expert_used_count": (8,), "expert_feed_forward_length": (768,)}
+    assert buffers(shape=shape) > buffers() + 3 * 8 * 700 * 4 * 512
 
 
 def test_what_fits_is_not_refused() -> None:
@@ -58,32 +56,3 @@ def test_what_does_not_fit_is_refused_with_both_numbers() -> None:
     assert "needs 5.0 GB" in caught.value.failure.message
     assert "2.5 GB are free" in caught.value.failure.message
     assert caught.value.failure.details == {"need_bytes": found.need_bytes, "free_bytes": 2_500_000_000}
-
-
-def group(folder: Path, limit: str, used: int, cached: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{used}\n")
-    (folder / "memory.stat").write_text(f"anon 5\ninactive_file {cached}\n")
-
-
-def test_the_tightest_control_group_counts(tmp_path: Path) -> None:
-    root, membership = tmp_path / "cgroup", tmp_path / "membership"
-    membership.write_text("0::/user/app\n")
-    group(root / "user", "1000", 700, 100)
-    group(root / "user" / "app", "5000", 700, 0)
-    assert memory._cgroup_left(root, membership) == 400
-    group(root / "user", "max", 700, 100)
-    assert memory._cgroup_left(root, membership) == 4300
-
-
-@pytest.mark.parametrize("text", ["", "4:memory:/old\n", "0::/\n"])
-def test_without_a_limit_the_machine_counts(tmp_path: Path, text: str) -> None:
-    (tmp_path / "membership").write_text(text)
-    assert memory._cgroup_left(tmp_path, tmp_path / "membership") is None
-    assert memory._cgroup_left(tmp_path, tmp_path / "missing") is None
-
-
-def test_the_group_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_cgroup_left", lambda root, membership: 5)
-    assert available_bytes() == 5

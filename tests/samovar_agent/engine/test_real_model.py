@@ -18,7 +18,7 @@ import pytest
 from samovar_agent.models.gguf import read_header
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply
-from samovar_protocol.values import Message, Progress, Sampling, Text
+from samovar_protocol.values import AnyDelta, Message, Progress, Sampling, Text
 from tests.samovar_agent.engine.conftest import Bench, MakeBench
 
 pytestmark = pytest.mark.model
@@ -27,7 +27,7 @@ RIVERS = "Explain in a few sentences what a river is and where its water comes f
 LONG = " ".join(f"Sentence number {number} is about rivers and the sea." for number in range(60))
 
 
-def talk(bench: Bench, *turns: str, **sampling: Any) -> AsyncGenerator[Text | Progress | ChatReply, None]:
+def talk(bench: Bench, *turns: str, **sampling: Any) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
     roles: list[Any] = ["user", "assistant"]
     messages = [Message(role=roles[at % 2], content=turn) for at, turn in enumerate(turns)]
     return bench.instances.generate("small", messages, Sampling(**sampling))

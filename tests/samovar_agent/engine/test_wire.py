@@ -4,15 +4,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samovar_agent.engine.interface import Finished, Generation, Loaded, LoadOptions
+from samovar_agent.engine.interface import (
+    Embedded,
+    Embedding,
+    Finished,
+    Generation,
+    Loaded,
+    LoadOptions,
+    Ranked,
+    Ranking,
+)
 from samovar_agent.engine.wire import (
     MAX_MESSAGE_BYTES,
+    Alive,
     Answer,
+    Answered,
     Began,
     BrokenStreamError,
     Cancel,
     Command,
     Done,
+    Embed,
     Failed,
     Generate,
     Hello,
@@ -20,18 +32,21 @@ from samovar_agent.engine.wire import (
     LoadFailed,
     Loading,
     Piece,
+    Rank,
     Unload,
     answer_decoder,
     command_decoder,
     encode,
 )
 from samovar_protocol import Failure, FailureCode, SamovarError
-from samovar_protocol.values import Message, Sampling, Stats
+from samovar_protocol.values import Message, Sampling, Stats, Text
 
 FAILURE = Failure(code="internal", message="It broke.", details={"count": 1})
 COMMANDS: list[Command] = [
     Load(LoadOptions(path="/m.gguf", context_length=10, threads=2)),
     Generate(1, Generation(messages=[Message(role="user", content="Grüß Gott")], sampling=Sampling(seed=3))),
+    Embed(2, Embedding(inputs=["text", [1, 2]])),
+    Rank(3, Ranking(query="why?", documents=["because"])),
     Cancel(1),
     Unload(),
 ]
@@ -41,9 +56,12 @@ ANSWERS: list[Answer] = [
     Loaded(context_length=10, runtime="llama.cpp 1"),
     LoadFailed(FAILURE),
     Began(1),
-    Piece(1, "ß", 2),
-    Done(1, Finished(finish_reason="stop", stats=Stats(prompt_tokens=3))),
+    Piece(1, Text(text="ß", tokens=2)),
+    Done(1, Finished(finish_reasons=["stop"], stats=Stats(prompt_tokens=3))),
+    Answered(2, Embedded(vectors=b"\0" * 8, dimensions=2, prompt_tokens=1, seconds=0.5)),
+    Answered(3, Ranked(scores=[0.5], prompt_tokens=1, seconds=0.5)),
     Failed(1, FAILURE),
+    Alive(),
 ]
 
 
@@ -67,7 +85,7 @@ def test_an_oversized_length_is_refused_before_its_body_comes() -> None:
 
 def test_an_oversized_message_is_not_sent() -> None:
     with pytest.raises(SamovarError) as caught:
-        encode(Piece(1, "x" * (MAX_MESSAGE_BYTES + 1), 1))
+        encode(Piece(1, Text(text="x" * (MAX_MESSAGE_BYTES + 1))))
     assert caught.value.code == FailureCode.TOO_LARGE
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,17 +12,23 @@ from typing import TYPE_CHECKING, Any, cast
 import aiohttp
 import pytest
 
+from samovar_agent.engine.interface import Finished
+from samovar_agent.engine.reply import ReplyBuilder
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
 from samovar_agent.settings import SettingsFile
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.replies import ChatReply
+from samovar_protocol.replies import ChatReply, EmbedReply, RerankReply
 from samovar_protocol.values import (
+    AnyDelta,
+    ChatOptions,
+    FinishReason,
     HttpInfo,
     InstanceInfo,
     Message,
     ModelInfo,
     Progress,
+    RankedDocument,
     Sampling,
     Scope,
     Stats,
@@ -41,18 +48,28 @@ STATS = Stats(
     load_seconds=0.2,
     prompt_seconds=0.3,
     decode_seconds=0.5,
+    drafted_tokens=2,
+    accepted_tokens=1,
 )
 
 
 @dataclass
 class FakeInstances:
-    """Says `items` and then the reply; an exception among them is raised, an event is waited for."""
+    """Says `items` and then the reply; an exception among them is raised, an event is waited for.
 
-    items: list[Progress | Text | Exception | asyncio.Event] = field(
+    - finish_reasons: of the choices, where "stop" is not the reason of all.
+    - vectors: of as many inputs as there are. - scores: of the documents.
+    """
+
+    items: list[Progress | AnyDelta | Exception | asyncio.Event] = field(
         default_factory=lambda: [Text(text="Hi"), Text(text=" there")]
     )
+    finish_reasons: list[FinishReason] | None = None
+    vectors: list[list[float]] = field(default_factory=lambda: [[0.5, -1.0]])
+    scores: list[float] = field(default_factory=lambda: [0.25, 0.75])
     loaded: list[InstanceInfo] = field(default_factory=list)
-    calls: list[tuple[str, Sequence[Message], Sampling]] = field(default_factory=list)
+    calls: list[tuple[str, Sequence[Message], Sampling, ChatOptions]] = field(default_factory=list)
+    others: list[tuple[Any, ...]] = field(default_factory=list)
     clients: list[str] = field(default_factory=list)
     endless: bool = False
     said: int = 0
@@ -62,15 +79,15 @@ class FakeInstances:
         return self.loaded
 
     async def generate(
-        self, model: str, messages: Sequence[Message], sampling: Sampling, *, client: str
-    ) -> AsyncGenerator[Progress | Text | ChatReply, None]:
-        self.calls.append((model, messages, sampling))
+        self, model: str, messages: Sequence[Message], sampling: Sampling, options: ChatOptions, *, client: str
+    ) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
+        self.calls.append((model, messages, sampling, options))
         self.clients.append(client)
         if model == "nobody/knows":
             raise SamovarError(
                 FailureCode.MODEL_UNKNOWN, "No model is called 'nobody/knows'.", hint="See `samovar ls`."
             )
-        text = ""
+        reply = ReplyBuilder(options.n)
         try:
             for item in self.items:
                 if isinstance(item, Exception):
@@ -78,14 +95,47 @@ class FakeInstances:
                 if isinstance(item, asyncio.Event):
                     await item.wait()
                     continue
-                text += item.text if isinstance(item, Text) else ""
+                if not isinstance(item, Progress):
+                    reply.add(item)
                 self.said += 1
                 yield item
             while self.endless:
                 await asyncio.sleep(0)
                 self.said += 1
                 yield Text(text="and so on " * 100)
-            yield ChatReply(model=KEY, text=text, finish_reason="stop", stats=STATS)
+            finished = Finished(finish_reasons=self.finish_reasons or ["stop"] * options.n, stats=STATS)
+            yield reply.build(KEY, finished, STATS.load_seconds)
+        finally:
+            self.closed.set()
+
+    async def embed(
+        self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str
+    ) -> AsyncGenerator[Progress | EmbedReply, None]:
+        self.others.append((model, inputs, dimensions))
+        async for progress in self._begin():
+            yield progress
+        data = b"".join(array("f", vector).tobytes() for vector in self.vectors)
+        yield EmbedReply(model=KEY, dimensions=len(self.vectors[0]), vectors=data, prompt_tokens=7, seconds=0.5)
+
+    async def rerank(
+        self, model: str, query: str, documents: Sequence[str], *, top: int | None, client: str
+    ) -> AsyncGenerator[Progress | RerankReply, None]:
+        self.others.append((model, query, documents, top))
+        async for progress in self._begin():
+            yield progress
+        ranked = [RankedDocument(index=index, score=score) for index, score in enumerate(self.scores)]
+        ranked.sort(key=lambda document: -document.score)
+        yield RerankReply(model=KEY, results=ranked[:top], prompt_tokens=9, seconds=0.5)
+
+    async def _begin(self) -> AsyncGenerator[Progress, None]:
+        try:
+            for item in self.items:
+                if isinstance(item, Exception):
+                    raise item
+                if isinstance(item, Progress):
+                    yield item
+                if isinstance(item, asyncio.Event):
+                    await item.wait()
         finally:
             self.closed.set()
 

@@ -24,6 +24,8 @@ def test_a_code_of_a_newer_part_is_a_500() -> None:
     [
         (FailureCode.SHUTTING_DOWN, None),
         (FailureCode.WORKER_CRASHED, None),
+        (FailureCode.BUSY, None),
+        (FailureCode.DEADLINE_EXCEEDED, "false"),
         (FailureCode.NOT_ENOUGH_MEMORY, "false"),
         (FailureCode.MODEL_IN_USE, "false"),
         (FailureCode.BAD_REQUEST, None),
@@ -31,6 +33,14 @@ def test_a_code_of_a_newer_part_is_a_500() -> None:
 )
 def test_sdks_are_told_where_a_retry_is_useless(code: FailureCode, retry: str | None) -> None:
     assert error_response(SamovarError(code, "?")).headers.get("x-should-retry") == retry
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_too_many_at_once_are_told_when_to_come_back(agent: Agent, browser: Browser, stream: bool) -> None:
+    agent.instances.items = [SamovarError(FailureCode.BUSY, "64 requests wait already.")]
+    answer = await browser.chat(stream=stream)
+    assert (answer.status, answer.error["type"], answer.error["code"]) == (429, "rate_limit_error", "busy")
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/models/", "/v1/chat/completions/x", "/%2e%2e/etc"])

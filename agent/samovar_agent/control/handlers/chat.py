@@ -12,7 +12,9 @@ from samovar_protocol.requests import Chat
 async def handle(call: Call, request: Chat) -> ChatReply:
     """Load progress and text as they come, then the whole reply; leaving early stops the worker."""
     instances = call.services.instances
-    items = instances.generate(request.model, request.messages, request.sampling, client=call.requester)
+    items = instances.generate(
+        request.model, request.messages, request.sampling, request.options, client=call.requester
+    )
     async with aclosing(items):
         async for item in items:
             if isinstance(item, ChatReply):

@@ -1,130 +1,368 @@
-"""The worker's step loop: look at the commands, compute one step, say what came of it."""
+"""The worker's step loop: look at the commands, compute one step for all who run, say what came of it.
+
+    Loop(context, cache, inbox, send, keeper).run()
+
+What a step contains is decided in `scheduler`, what stays in memory in `prefix_cache`; here is the order of events.
+A reply is a `Branch`. It waits in the queue with its job, or suspended, and runs while it has a sequence.
+"""
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-import traceback
-from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from samovar_agent.engine.interface import Generation
-from samovar_agent.engine.wire import Answer, Cancel, Command, Failed, Generate, Load, Unload
-from samovar_agent.engine.worker.interrupt import Interrupt
+from samovar_agent.engine.wire import Alive, Answer, Began, Cancel, Command, Failed, Unload
+from samovar_agent.engine.worker import costs
+from samovar_agent.engine.worker.context import STEP_TOKENS, Context, NoRoomError, Part
+from samovar_agent.engine.worker.inbox import Inbox, as_failure
+from samovar_agent.engine.worker.job import Branch, Job
+from samovar_agent.engine.worker.prefix_cache import PrefixCache
 from samovar_agent.engine.worker.queue import FairQueue
-from samovar_agent.engine.worker.sequence import Computer, Sequence
-from samovar_agent.engine.worker.template import ChatTemplate
-from samovar_protocol import FailureCode, SamovarError
+from samovar_agent.engine.worker.scheduler import (
+    Leader,
+    Share,
+    Work,
+    crowded,
+    leader,
+    plan,
+    to_give_way,
+)
+from samovar_agent.engine.worker.speculation import CostCurve
+
+_IDLE_SECONDS = 15.0
+"""After so long without work, what is in memory is saved."""
+_UNLOAD_SECONDS = 2.5
+"""So long may saving take when the model is unloaded."""
+_ALIVE_SECONDS = 1.0
+_RESERVE_TOKENS = 16
+"""Room that each running reply is left to grow, before another request may begin."""
 
 
-class Inbox:
-    """Commands on their way from the thread that reads them to the loop, each with its time of arrival."""
+class Saver(Protocol):
+    """Keeps prefixes on disk; see `keeper.Keeper`."""
 
-    def __init__(self, interrupt: Interrupt) -> None:
-        self._interrupt = interrupt
-        self._commands: SimpleQueue[tuple[float, Command]] = SimpleQueue()
-        self._running: int | None = None
-        self._lock = threading.Lock()
+    def bring(self, tokens: Sequence[int], known: int) -> bool:
+        """Restore the one that fits best; whether there was one."""
 
-    def put(self, command: Command) -> None:
-        """Hand a command over; one that ends what is being computed interrupts it."""
-        self._commands.put((time.monotonic(), command))
-        with self._lock:
-            if isinstance(command, Unload) or (isinstance(command, Cancel) and command.id == self._running):
-                self._interrupt.set()
+    def save(self) -> None:
+        """Begin to write what is not on disk."""
 
-    def running(self, id_: int | None) -> None:
-        """Tell which request is being computed now."""
-        with self._lock:
-            self._running = id_
-            self._interrupt.clear()
-
-    def get(self, *, wait: bool) -> tuple[float, Command] | None:
-        """The next command; None where there is none and `wait` is false."""
-        try:
-            return self._commands.get(block=wait)
-        except Empty:
-            return None
+    def save_now(self, seconds: float) -> None:
+        """Write what is not on disk."""
 
 
 class Loop:
-    """One sequence at a time; the others wait in a fair queue."""
+    """Runs requests until a command says `Unload`.
 
-    def __init__(self, model: Computer, template: ChatTemplate, inbox: Inbox, send: Callable[[Answer], None]) -> None:
-        self._model, self._template, self._inbox, self._send = model, template, inbox, send
-        self._queue: FairQueue[tuple[int, Generation, float]] = FairQueue()
-        self._sequence: Sequence | None = None
+    - cache: of `context`. - keeper: None where nothing is kept on disk.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        cache: PrefixCache,
+        inbox: Inbox[Job],
+        send: Callable[[Answer], None],
+        keeper: Saver | None = None,
+    ) -> None:
+        self._context, self._cache, self._inbox, self._send, self._keeper = context, cache, inbox, send, keeper
+        # Some sequences are left to what is remembered; the others may run at once.
+        self._places = max(1, context.sequences // 2)
+        self._queue: FairQueue[Branch] = FairQueue()
+        self._waiting: list[tuple[Branch, Leader | None]] = []
+        self._running: dict[int, Branch] = {}
+        self._curve: CostCurve | None = None
+        self._saved = True
+        self._told_alive = 0.0
 
     def run(self) -> None:
         """Until a command says `Unload`."""
         while self._obey():
-            if self._sequence is None:
-                self._next()
-            else:
-                self._step(self._sequence)
-        self._drop()
+            self._admit()
+            if self._running:
+                self._step()
+                self._tell_alive()
+        for branch in [*self._queue.clear(), *(branch for branch, _ in self._waiting), *self._running.values()]:
+            self._drop(branch)
+        if self._keeper is not None:
+            self._keeper.save_now(_UNLOAD_SECONDS)
+
+    # Commands
 
     def _obey(self) -> bool:
         """Do what all waiting commands say; waits for one where there is nothing to compute. False to end."""
-        idle = self._sequence is None and not len(self._queue)
-        while (arrival := self._inbox.get(wait=idle)) is not None:
-            idle = False
-            received, command = arrival
-            match command:
-                case Generate(id_, generation):
-                    self._queue.put(generation.client, id_, (id_, generation, received))
+        busy = bool(self._running or self._waiting or len(self._queue))
+        item = self._inbox.get() if busy else self._idle()
+        while item is not None:
+            match item:
+                case Job():
+                    self._enqueue(item)
                 case Cancel(id_):
-                    if self._sequence is not None and self._sequence.id == id_:
-                        self._drop()
-                    else:
-                        self._queue.remove(id_)
+                    self._cancel(id_)
                 case Unload():
                     return False
-                case Load():
-                    raise RuntimeError("a worker loads one model, once")
+                case _:
+                    raise RuntimeError(f"{type(item).__name__} does not come this way")
+            item = self._inbox.get()
         return True
 
-    def _next(self) -> None:
-        request = self._queue.take()
-        if request is None:
-            return
-        id_, generation, received = request
-        self._inbox.running(id_)
-        try:
-            self._sequence = Sequence(id_, generation, received, self._model, self._template)
-        except Exception as error:  # one request's failure must not cost the others their model
-            self._fail(id_, error)
-            return
-        self._emit(self._sequence.begin())
+    def _idle(self) -> Command | Job | None:
+        """The next command, using the time until it comes."""
+        item = self._inbox.get()
+        if item is None and self._curve is None and self._context.can_rewind and self._inbox.empty:
+            self._measure()
+            item = self._inbox.get()
+        if item is None and self._keeper is not None and not self._saved:
+            item = self._inbox.get(timeout=_IDLE_SECONDS)
+            if item is None:
+                self._keeper.save()
+                self._saved = True
+        return item if item is not None else self._inbox.get(timeout=None)
 
-    def _step(self, sequence: Sequence) -> None:
+    def _measure(self) -> None:
+        """Learn what steps cost. Done when nobody waits; the next request may interrupt it."""
+        begun = self._cache.begin(()) if self._cache.free >= costs.TOKENS else None
+        if begun is None:
+            return
+        sequence, _ = begun
+        self._inbox.computing(None)
         try:
-            answers = sequence.step()
+            self._curve = costs.measure(self._context, sequence, go_on=lambda: self._inbox.empty)
+        except NoRoomError:
+            pass
+        finally:
+            self._inbox.computing(())
+            self._cache.end(sequence, keep=False)
+
+    def _enqueue(self, job: Job) -> None:
+        for branch in job.branches:
+            self._queue.put(job.generation.client, branch, background=job.background)
+
+    def _cancel(self, id_: int) -> None:
+        waiting = [branch for branch, _ in self._waiting]
+        queued = self._queue.remove(lambda branch: branch.job.id == id_)
+        for branch in [*queued, *waiting, *self._running.values()]:
+            if branch.job.id == id_:
+                self._drop(branch)
+
+    # Who runs
+
+    def _admit(self) -> None:
+        """Let begin who may: first those that had to stop or wait for another's prefix, then the queue."""
+        for entry in list(self._waiting):
+            branch, followed = entry
+            ahead = self._running.get(followed.key) if followed is not None else None
+            if ahead is not None and followed is not None and ahead.computed < followed.until:
+                continue
+            if len(self._running) >= self._places or not self._begin(branch):
+                break
+            self._waiting.remove(entry)
+        else:
+            self._admit_queued()
+
+    def _admit_queued(self) -> None:
+        while len(self._running) + len(self._waiting) < self._places:
+            clients = (branch.job.generation.client for branch in self._running.values())
+            branch = self._queue.take(without=crowded(clients, self._places))
+            if branch is None:
+                return
+            known = self._cache.known(branch.tokens)
+            reading = ((one.key, one.tokens, one.computed) for one in self._running.values() if one.pending > 1)
+            ahead = leader(branch.tokens, known, reading)
+            if ahead is not None:
+                self._waiting.append((branch, ahead))
+            elif not self._begin(branch):
+                client = branch.job.generation.client
+                self._queue.put_back(client, branch, background=branch.job.background)
+                return
+
+    def _begin(self, branch: Branch) -> bool:
+        """Give a branch its place; False where memory is short of room for what it has to compute."""
+        job = branch.job
+        if job.exact and not job.began and not self._running:
+            # Where tokens lie in memory decides in which order attention sums them up, and so how it rounds.
+            self._forget_all()
+        elif self._keeper is not None and not branch.tried_disk:
+            branch.tried_disk = True
+            self._keeper.bring(branch.tokens, self._cache.known(branch.tokens))
+        begun = self._cache.begin(branch.tokens)
+        if begun is None:
+            return False
+        sequence, known = begun
+        promised = sum(one.pending + _RESERVE_TOKENS for one in self._running.values())
+        if not self._cache.make_room(len(branch.tokens) - known + promised) and self._running:
+            self._cache.end(sequence)
+            return False
+        branch.admit(sequence, known, time.monotonic())
+        self._running[branch.key] = branch
+        if not job.began:
+            job.begin(branch.admitted, known)
+            self._send(Began(job.id))
+        if self._curve is not None and job.generation.options.speculation and not job.exact:
+            branch.speculate(self._curve)
+        return True
+
+    # A step
+
+    def _step(self) -> None:
+        shares = plan(
+            [Work(one.key, one.pending, one.due, background=one.job.background) for one in self._running.values()],
+            step_tokens=STEP_TOKENS,
+            outputs=self._context.step_outputs,
+        )
+        drafts = self._drafts(shares)
+        parts = []
+        for key, tokens in shares:
+            branch = self._running[key]
+            assert branch.sequence is not None  # it runs
+            new = branch.tokens[branch.computed : branch.computed + tokens] + drafts.get(key, [])
+            outputs = 1 + len(drafts.get(key, ())) if tokens == branch.pending else 0
+            parts.append(Part(branch.sequence, branch.computed, new, outputs))
+        rows = self._compute(parts)
+        if rows is None:
+            return
+        for (key, tokens), row in zip(shares, rows, strict=True):
+            one = self._running.get(key)
+            if one is not None:  # it may have failed with a sibling
+                self._advance(one, tokens, drafts.get(key, []), row)
+
+    def _drafts(self, shares: Sequence[Share]) -> dict[int, list[int]]:
+        """What is guessed ahead in this step."""
+        writing = [self._running[key] for key, _ in shares if self._running[key].pending == 1]
+        step_tokens = sum(tokens for _, tokens in shares)
+        outputs = self._context.step_outputs - len(shares)
+        drafts: dict[int, list[int]] = {}
+        for branch in writing:
+            if branch.drafter is None:
+                continue
+            draft = branch.drafter.draft(len(writing), step_tokens)
+            draft = draft[: max(0, min(branch.left - 1, outputs, STEP_TOKENS - step_tokens))]
+            if draft:
+                drafts[branch.key] = draft
+                step_tokens += len(draft)
+                outputs -= len(draft)
+        return drafts
+
+    def _compute(self, parts: Sequence[Part]) -> list[int] | None:
+        """Compute a step, making room for it; None where it did not happen and the next one has to be planned anew."""
+        while not self._cache.make_room(sum(len(part.tokens) for part in parts)):
+            if not self._suspend_one():
+                return None
+            if not all(self._holds(part) for part in parts):
+                return None
+        self._inbox.computing({branch.job.id for branch in self._running.values()})
+        try:
+            return self._context.compute(parts)
+        except NoRoomError:  # windows and states have limits of their own
+            if not self._cache.forget_one():
+                self._suspend_one()
+            return None
         except Exception as error:
-            self._drop()
-            self._fail(sequence.id, error)
-            return
-        self._emit(answers)
-        if sequence.ended:
-            self._drop()
+            self._break_down(error)
+            return None
+        finally:
+            self._inbox.computing(())
 
-    def _emit(self, answers: list[Answer]) -> None:
+    def _advance(self, branch: Branch, count: int, draft: Sequence[int], row: int) -> None:
+        """Take what a step computed of one branch: its tokens, and the next ones where it got that far."""
+        assert branch.sequence is not None  # it ran
+        before = branch.computed
+        branch.computed += count
+        answers: list[Answer] = []
+        if row >= 0:
+            try:
+                accepted = self._choose(branch, draft, row, answers)
+            except Exception as error:  # one request's failure must not cost the others anything
+                self._fail_job(branch.job, error)
+                return
+            branch.computed += accepted
+            if branch.drafter is not None and draft:
+                branch.drafter.verified(len(draft), accepted)
+            if accepted < len(draft):
+                self._context.truncate(branch.sequence, branch.computed)
+        self._cache.computed(branch.sequence, branch.tokens[before : branch.computed])
+        if row >= 0 and not self._context.can_share_any_prefix and branch.written == 1:
+            self._cache.checkpoint(branch.sequence)
         for answer in answers:
             self._send(answer)
+        if branch.ended is not None:
+            self._leave(branch)
+            if (done := branch.job.done()) is not None:
+                self._send(done)
 
-    def _drop(self) -> None:
-        if self._sequence is not None:
-            self._sequence.close()
-            self._sequence = None
-        self._inbox.running(None)
+    def _choose(self, branch: Branch, draft: Sequence[int], row: int, answers: list[Answer]) -> int:
+        """The tokens that follow what was computed; returns how many of `draft` they confirm."""
+        options = branch.job.generation.options
+        pointer = self._context.pointer
+        for index in range(len(draft) + 1):
+            token = branch.chooser.sample(pointer, row + index)
+            logprob = None
+            if options.logprobs:
+                logprob = branch.chooser.logprobs(pointer, row + index, token, options.top_logprobs)
+            branch.job.told()
+            answers += branch.take(token, logprob)
+            if branch.ended is not None or index == len(draft) or token != draft[index]:
+                return index
+        raise AssertionError("the last index returns")
+
+    # Who stops
+
+    def _leave(self, branch: Branch) -> None:
+        """A branch needs its place no longer; what it computed is remembered."""
+        if self._running.pop(branch.key, None) is not None and branch.sequence is not None:
+            self._cache.end(branch.sequence)
+            self._saved = False
+
+    def _suspend_one(self) -> bool:
+        """Memory ran out: one stops and goes on when there is room again. False where it was the last one running."""
+        key = to_give_way([(one.key, one.job.background, one.admitted) for one in self._running.values()])
+        if key is None:
+            for branch in list(self._running.values()):
+                answers = branch.end("length")
+                for answer in answers:
+                    self._send(answer)
+                self._leave(branch)
+                if (done := branch.job.done()) is not None:
+                    self._send(done)
+            return False
+        branch = self._running[key]
+        self._leave(branch)
+        branch.suspend()
+        self._waiting.insert(0, (branch, None))
+        return True
+
+    def _holds(self, part: Part) -> bool:
+        return any(branch.sequence == part.sequence for branch in self._running.values())
+
+    def _drop(self, branch: Branch) -> None:
+        branch.drop()
+        self._leave(branch)
+        self._waiting = [entry for entry in self._waiting if entry[0] is not branch]
+
+    def _fail_job(self, job: Job, error: Exception) -> None:
+        self._queue.remove(lambda branch: branch.job is job)
+        for branch in job.branches:
+            self._drop(branch)
+        self._fail(job.id, error)
+
+    def _break_down(self, error: Exception) -> None:
+        """A step failed in a way that leaves nothing to be trusted: everything that runs ends, and memory is empty."""
+        for job in {branch.job for branch in self._running.values()}:
+            self._fail_job(job, error)
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        """Empty the memory; only while nobody runs."""
+        while self._cache.forget_one():
+            pass
+        self._context.reset()
 
     def _fail(self, id_: int, error: Exception) -> None:
-        if not isinstance(error, SamovarError):
-            traceback.print_exception(error, file=sys.stderr)
-            error = SamovarError(
-                FailureCode.INTERNAL,
-                f"The engine failed on this request: {type(error).__name__}: {error}.",
-                hint="The worker's log has the details.",
-            )
-        self._send(Failed(id_, error.failure))
+        self._send(Failed(id_, as_failure(error).failure))
+
+    def _tell_alive(self) -> None:
+        now = time.monotonic()
+        if now - self._told_alive >= _ALIVE_SECONDS:
+            self._told_alive = now
+            self._send(Alive())

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from samovar_agent.engine.wire import Answer, BrokenStreamError, Command, Piece, command_decoder, encode
+from samovar_agent.engine.wire import Answer, BrokenStreamError, Command, Piece, command_decoder, encode, joined
 
 _READ_BYTES = 65536
 _PIECE_SECONDS = 0.05
@@ -53,8 +53,8 @@ class Outbox:
         with self._changed:
             if isinstance(answer, Piece):
                 last = self._answers[-1] if self._answers else None
-                if isinstance(last, Piece) and last.id == answer.id:
-                    self._answers[-1] = Piece(answer.id, last.text + answer.text, last.tokens + answer.tokens)
+                if isinstance(last, Piece) and (both := joined(last, answer)):
+                    self._answers[-1] = both
                     return
             else:
                 self._urgent = True

@@ -13,7 +13,7 @@ to the model's memory goes through `Memory`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from samovar_agent.engine.worker.prefix_tree import PrefixTree
@@ -21,6 +21,9 @@ from samovar_agent.engine.worker.prefix_tree import PrefixTree
 
 class Memory(Protocol):
     """The model's memory, by sequences; see `llama_memory_seq_*`."""
+
+    def intact(self, sequence: int, length: int) -> bool:
+        """Whether the first tokens of a sequence are there to go on from."""
 
     def share(self, source: int, target: int, length: int) -> bool:
         """Let the empty sequence `target` begin with the first tokens of `source`; False where that cannot be."""
@@ -36,11 +39,14 @@ class PrefixCache:
     """Gives out sequences, each with what is known of its prompt.
 
     - cells: tokens that fit into memory, shared ones counted once. - sequences: how many there can be.
+    - keep_ends: what a request ended with is kept when another goes on from there; for memory that can be shared at
+    its end only, where the next request may want to go on from the same place.
     """
 
-    def __init__(self, memory: Memory, *, cells: int, sequences: int) -> None:
+    def __init__(self, memory: Memory, *, cells: int, sequences: int, keep_ends: bool = False) -> None:
         self._memory = memory
         self._cells = cells
+        self._keep_ends = keep_ends
         self._tree = PrefixTree()
         self._unused = list(range(sequences - 1, -1, -1))
         self._finished: dict[int, None] = {}  # in the order of their last use
@@ -50,28 +56,25 @@ class PrefixCache:
         """Tokens in memory."""
         return self._tree.tokens
 
+    @property
+    def free(self) -> int:
+        """Tokens that still fit, without forgetting anything."""
+        return self._cells - self._tree.tokens
+
     def known(self, tokens: Sequence[int]) -> int:
         """How much of a prompt is in memory now. Its last token always has to be computed, for its scores."""
         return self._tree.longest(tokens[:-1]).length
 
     def begin(self, tokens: Sequence[int]) -> tuple[int, int] | None:
         """A sequence for this prompt, and how many of its tokens are there already; None where all are in use."""
-        length, holder = self._tree.longest(tokens[:-1])
-        if holder is not None and holder in self._finished:
-            if length == self._tree.length(holder):
-                del self._finished[holder]  # it simply goes on
-                return holder, length
-            self._touch(holder)
-        sequence = self._free_one(keep=holder)
-        if sequence is not None and holder is not None and self._memory.share(holder, sequence, length):
-            self._tree.share(holder, sequence, length)
-            return sequence, length
-        if (taken := self._take_back(holder, length)) is not None:
-            if sequence is not None:
-                self._unused.append(sequence)
-            return taken
-        if sequence is None:
-            sequence = self._free_one()
+        tokens = tokens[:-1]
+        length, holder = self._tree.longest(tokens)
+        if holder is not None and not self._memory.intact(holder, length):
+            # Memory that cannot be cut back may still go on from what the prompt contains as a whole.
+            length, holder = self._tree.complete(tokens)
+        if holder is not None and length and (begun := self._continue(holder, length)) is not None:
+            return begun
+        sequence = self._free_one()
         if sequence is None:
             return None
         self._tree.extend(sequence, ())
@@ -95,6 +98,10 @@ class PrefixCache:
                 return False
         return True
 
+    def forget_one(self) -> bool:
+        """Forget the finished sequence that was used longest ago; False where there is none."""
+        return self._evict()
+
     def end(self, sequence: int, *, keep: bool = True) -> None:
         """A request is over. - keep: remember what it has computed, as long as there is room."""
         if keep and self._tree.length(sequence):
@@ -102,22 +109,59 @@ class PrefixCache:
         else:
             self._free(sequence)
 
+    def checkpoint(self, sequence: int) -> None:
+        """Remember a running sequence as it is now, for memory that cannot go back to it later."""
+        length = self._tree.length(sequence)
+        target = self._free_one()
+        if target is None:
+            return
+        if length and self._memory.share(sequence, target, length):
+            self._tree.share(sequence, target, length)
+            self._finished[target] = None
+        else:
+            self._unused.append(target)
+
+    def adopt(self, tokens: Sequence[int], restore: Callable[[int], bool]) -> bool:
+        """Remember `tokens` as if a request had computed them; `restore` puts their state into the given sequence."""
+        if not self.make_room(len(tokens)):
+            return False
+        sequence = self._free_one()
+        if sequence is None:
+            return False
+        if not restore(sequence):
+            self._unused.append(sequence)
+            return False
+        self._tree.extend(sequence, tokens)
+        self._finished[sequence] = None
+        return True
+
     def finished(self) -> list[tuple[int, list[int]]]:
         """What is remembered, most recently used first: sequence and tokens."""
         return [(sequence, self._tree.path(sequence)) for sequence in reversed(self._finished)]
+
+    def _continue(self, holder: int, length: int) -> tuple[int, int] | None:
+        """A sequence that begins with the first tokens of `holder`; None where its memory cannot."""
+        if holder in self._finished:
+            if length == self._tree.length(holder) and not self._keep_ends:
+                del self._finished[holder]  # it simply goes on
+                return holder, length
+            self._touch(holder)
+        sequence = self._free_one(keep=holder)
+        if sequence is not None:
+            if self._memory.share(holder, sequence, length):
+                self._tree.share(holder, sequence, length)
+                return sequence, length
+            self._unused.append(sequence)
+        if holder in self._finished and self.rewind(holder, length):
+            del self._finished[holder]
+            return holder, length
+        return None
 
     def _free_one(self, *, keep: int | None = None) -> int | None:
         """A sequence that nobody uses, if need be that of a finished request other than `keep`."""
         if not self._unused and not self._evict(keep=keep):
             return None
         return self._unused.pop()
-
-    def _take_back(self, holder: int | None, length: int) -> tuple[int, int] | None:
-        """Continue a finished sequence from an earlier point, losing the rest of it."""
-        if holder is None or holder not in self._finished or not self.rewind(holder, length):
-            return None
-        del self._finished[holder]
-        return holder, length
 
     def _evict(self, *, keep: int | None = None) -> bool:
         for sequence in self._finished:

@@ -71,6 +71,24 @@ class PrefixTree:
                     searches.append((child, position + common))
         return best
 
+    def complete(self, tokens: Sequence[int]) -> Match:
+        """The longest sequence of which `tokens` contains all, from its beginning."""
+        best = Match(0, None)
+        searches: list[tuple[_Node, int]] = [(self._root, 0)]
+        while searches:
+            node, position = searches.pop()
+            ending = next((holder for holder in node.holders if self._tails[holder] is node), None)
+            if ending is not None and position > best.length:
+                best = Match(position, ending)
+            if position == len(tokens):
+                continue
+            searches += [
+                (child, position + len(child.tokens))
+                for child in node.children.get(tokens[position], ())
+                if shared_prefix(child.tokens, tokens, position) == len(child.tokens)
+            ]
+        return best
+
     def extend(self, sequence: int, tokens: Sequence[int]) -> None:
         """A sequence, perhaps a new one, has computed more tokens of its own."""
         tail = self._tails.setdefault(sequence, self._root)

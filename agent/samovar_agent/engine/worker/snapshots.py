@@ -82,8 +82,12 @@ class Entry:
 
     @property
     def length(self) -> int:
-        """Its tokens."""
+        """How many tokens it has."""
         return len(self.packed) // _TOKEN_BYTES
+
+    def tokens(self) -> list[int]:
+        """Its tokens."""
+        return array.array("i", self.packed).tolist()
 
 
 class SnapshotStore:

@@ -1,25 +1,36 @@
 """The model's own chat template, run as what it is: a program from a stranger.
 
-prompt = ChatTemplate(source, bos="<s>", eos="</s>").render(messages)
+prompt = ChatTemplate(source, bos="<s>", eos="</s>").render(messages).text
 """
 
 from __future__ import annotations
 
 import datetime
-import json
-import sys
-import time
-from collections.abc import Sequence
-from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import jinja2
-from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from samovar_agent.engine.worker.conversation import (
+    CALL_STYLES,
+    CallStyle,
+    Turn,
+    as_declaration,
+    as_turn,
+    with_calls_as_text,
+    with_reasoning_apart,
+    with_tools_described,
+    without_system,
+)
+from samovar_agent.engine.worker.markers import Breaker, Markers
+from samovar_agent.engine.worker.output import Family, detect, tool_call_frame
+from samovar_agent.engine.worker.output.reasoning import reasoning_frame
+from samovar_agent.engine.worker.sandbox import Environment, TemplateError, raise_exception, to_json
+from samovar_agent.engine.worker.time_limit import call_within
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.values import Message
+from samovar_protocol.values import Message, Tool, ToolCall
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -31,89 +42,79 @@ CHATML_STOP = "<|im_end|>"
 MAX_SECONDS = 2.0
 """A template takes a millisecond; one that loops for ever is ended after this."""
 MAX_PROMPT_CHARACTERS = 64 * 1024 * 1024
-_MAX_PRODUCT = 10_000_000
-_FILE = "<chat template>"
-_TIMED = (_FILE, str(Path(jinja2.__file__).parent))
-"""Files whose code is timed: some of Jinja's own functions loop as often as a template says. Not everything, since a
-finalizer that happens to run meanwhile would swallow the exception that is to end the template."""
+_OWN = frozenset({"messages", "tools", "add_generation_prompt"})
+_NEEDLE, _OTHER = "needle7266", "stack7266"
 
 
-class _TemplateError(Exception):
-    """The template itself refuses the conversation."""
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A prompt. - parts: the same text in pieces, each to be tokenised on its own; see `markers`."""
 
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox; also guards the two operators that can eat all memory in one step."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" and isinstance(left, int) and isinstance(right, int) and abs(right) > 64:
-            raise OverflowError("the number is too large")
-        for one, other in ((left, right), (right, left)):
-            if (
-                operator == "*"
-                and isinstance(one, int)
-                and hasattr(other, "__len__")
-                and one * len(other) > _MAX_PRODUCT
-            ):
-                raise OverflowError("the text is too long")
-        return super().call_binop(context, operator, left, right)
-
-    def unsafe_undefined(self, obj: Any, attribute: str) -> NoReturn:
-        raise SecurityError(f"'{attribute}' is not allowed here")  # Jinja's own would render as an empty text
+    text: str
+    parts: tuple[str, ...]
 
 
 class ChatTemplate:
     """A compiled template.
 
-    - source: the model's own; None takes ChatML. - bos, eos: the texts of these tokens. - stop: texts that end a reply
-    because the model may not know the template's own end marker.
+    - source: the model's own; None takes ChatML. - bos, eos: the texts of these tokens. - markers: the texts of the
+    model's special tokens, which messages must not be able to write. - seams: those before which a prompt may be cut.
+    - stop: texts that end a reply because the model may not know the template's own end marker. - detected: the family
+    that the template is of.
     Raises `model_unsupported` where the source is not a template.
     """
 
-    def __init__(self, source: str | None, *, bos: str = "", eos: str = "") -> None:
+    def __init__(
+        self,
+        source: str | None,
+        *,
+        bos: str = "",
+        eos: str = "",
+        markers: Markers | None = None,
+        seams: Markers | None = None,
+    ) -> None:
         self.stop: tuple[str, ...] = () if source else (CHATML_STOP,)
-        environment = _Environment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-        environment.filters["tojson"] = _to_json
+        self._source = source or CHATML
+        self._markers, self._seams = markers or Markers(), seams
+        self.detected = detect(source)
+        self._environment = environment = Environment()
+        environment.filters["tojson"] = to_json
         environment.globals.update(
-            bos_token=bos, eos_token=eos, raise_exception=_raise_exception, strftime_now=_strftime_now
+            bos_token=bos, eos_token=eos, raise_exception=raise_exception, strftime_now=_strftime_now
         )
+        self._reserved = _OWN | set(environment.globals)
         try:
-            code = environment.compile(source or CHATML, filename=_FILE)
+            self._template = environment.from_string(self._source)
         except (jinja2.TemplateError, RecursionError, SyntaxError) as error:
             raise _failure(f"The model's chat template is not valid: {error}.") from error
-        self._template = jinja2.Template.from_code(environment, code, environment.globals)
 
-    def render(self, messages: Sequence[Message]) -> str:
-        """The prompt; raises `bad_request` where the template refuses it, `model_unsupported` where it fails."""
-        conversation = [{"role": message.role, "content": message.content} for message in messages]
-        deadline = time.monotonic() + MAX_SECONDS
-        parts: list[str] = []
-        length = 0
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        thinking: bool | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Rendered:
+        """The prompt that a reply to `messages` goes on from.
 
-        def watch(frame: FrameType, event: str, argument: Any) -> Any:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"it took over {MAX_SECONDS:g} seconds")
-            return watch
-
-        def enter(frame: FrameType, event: str, argument: Any) -> Any:
-            return watch(frame, event, argument) if frame.f_code.co_filename.startswith(_TIMED) else None
-
-        # A loop can only be interrupted from inside, and tracing is the one way in that needs neither a second
-        # process nor signals; 100 messages take 3 ms with it.
-        before = sys.gettrace()
+        - tools: what may be called. - thinking: whether to reason first, where the template has that switch; None for
+        its default. - arguments: further variables of the template.
+        Raises `bad_request` where the template refuses the messages or an argument has a reserved name, and
+        `model_unsupported` where the template fails.
+        """
+        breaker = Breaker(self._markers, self._seams)
         try:
-            sys.settrace(enter)
-            try:
-                for part in self._template.generate(messages=conversation, add_generation_prompt=True):
-                    parts.append(part)
-                    length += len(part)
-                    if length > MAX_PROMPT_CHARACTERS:
-                        raise OverflowError("the prompt is too long")
-            finally:
-                sys.settrace(before)
-        except _TemplateError as error:
+            variables = breaker.value(self._switches(thinking, arguments or {}))
+            conversation = self._adapted(messages, tools)
+            style = (self._call_style if any(one.tool_calls for one in conversation) else None) or CALL_STYLES[0]
+            variables["messages"] = [self._typed(breaker.value(as_turn(one, style))) for one in conversation]
+            offered = tools if tools and self.supports_tools else ()
+            variables["tools"] = [breaker.value(as_declaration(tool)) for tool in offered] or None
+            text = self._run(variables)
+        except SamovarError:
+            raise
+        except TemplateError as error:
             raise SamovarError(
                 FailureCode.BAD_REQUEST,
                 f"The model's chat template refuses these messages: {error}.",
@@ -121,21 +122,114 @@ class ChatTemplate:
             ) from error
         except Exception as error:  # whatever a stranger's program can raise
             raise _failure(f"The model's chat template failed: {error}.") from error
-        return "".join(parts)
+        parts = breaker.parts(text)
+        return Rendered("".join(parts), tuple(parts))
+
+    @property
+    def thinks(self) -> bool:
+        """Whether replies may begin with reasoning, told apart by markers."""
+        frame = reasoning_frame(self.detected)
+        return self.detected is Family.HARMONY or frame.begin in self._source or frame.end in self._source
+
+    @cached_property
+    def family(self) -> Family:
+        """The form of the model's replies: of its calls, that it was taught or is told in the prompt."""
+        taught = self.detected in (Family.GEMMA, Family.LLAMA) or self.supports_tools
+        return self.detected if taught else Family.JSON
+
+    @cached_property
+    def supports_tools(self) -> bool:
+        """Whether the template itself tells the model what it may call."""
+        tool = as_declaration(Tool(name=_NEEDLE, description="Finds.", parameters={"type": "object", "properties": {}}))
+        return _NEEDLE in self._try([{"role": "user", "content": "Go."}], tools=[tool])
+
+    @cached_property
+    def _takes_lists(self) -> bool:
+        """Whether the content of a message must be a list of parts."""
+        if _NEEDLE in self._try([{"role": "user", "content": _NEEDLE}]):
+            return False
+        return _NEEDLE in self._try([{"role": "user", "content": [{"type": "text", "text": _NEEDLE}]}])
+
+    @cached_property
+    def _supports_system(self) -> bool:
+        system = self._typed({"role": "system", "content": _NEEDLE})
+        user = self._typed({"role": "user", "content": _OTHER})
+        return _NEEDLE in self._try([system, user]) or _OTHER not in self._try([user])
+
+    @cached_property
+    def _call_style(self) -> CallStyle | None:
+        """How earlier calls must be given; None where the template does not show them."""
+        call = Message(
+            role="assistant",
+            content="",
+            tool_calls=[ToolCall(id="abcdefghi", name=_NEEDLE, arguments=f'{{"in": "{_OTHER}"}}')],
+        )
+        result = Message(role="tool", content="Found.", tool_call_id="abcdefghi", name=_NEEDLE)
+        for style in CALL_STYLES:
+            turns = [self._typed(as_turn(one, style)) for one in (Message(role="user", content="Go."), call, result)]
+            text = self._try(turns)
+            if _NEEDLE in text and _OTHER in text:
+                return style
+        return None
+
+    def _try(self, turns: Sequence[Turn], *, tools: Sequence[Any] | None = None) -> str:
+        """What comes of it, or nothing where the template refuses or fails."""
+        try:
+            return self._run({"messages": list(turns), "tools": tools, "documents": None})
+        except TimeoutError:
+            raise
+        except Exception:  # whatever a stranger's program can raise
+            return ""
+
+    def _adapted(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Sequence[Message]:
+        """The messages, less what the template cannot show."""
+        frame = tool_call_frame(self.family) if tools or any(one.tool_calls for one in messages) else None
+        if self.thinks and self.detected is not Family.HARMONY:
+            think = reasoning_frame(self.detected)
+            messages = with_reasoning_apart(messages, (think.begin, think.end))
+        if frame and any(one.tool_calls for one in messages) and self._call_style is None:
+            messages = with_calls_as_text(messages, frame)
+        if frame and tools and not self.supports_tools:
+            messages = with_tools_described(messages, tools, frame)
+        if any(one.role == "system" for one in messages) and not self._supports_system:
+            messages = without_system(messages)
+        return messages
+
+    def _typed(self, turn: Turn) -> Turn:
+        if self._takes_lists and isinstance(turn["content"], str):
+            return {**turn, "content": [{"type": "text", "text": turn["content"]}]}
+        return turn
+
+    def _switches(self, thinking: bool | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        for name in arguments:
+            if name in self._reserved or not name.isidentifier():
+                raise SamovarError(
+                    FailureCode.BAD_REQUEST,
+                    f"The template argument '{name[:100]}' cannot be set.",
+                    hint="Choose a variable that the model's chat template knows.",
+                )
+        variables = {"documents": None, **arguments}
+        if thinking is not None:
+            variables |= {"enable_thinking": thinking, "thinking": thinking}  # families call it one or the other
+        return variables
+
+    def _run(self, variables: Mapping[str, Any]) -> str:
+        def write() -> str:
+            parts: list[str] = []
+            length = 0
+            for part in self._template.generate(variables, add_generation_prompt=True):
+                parts.append(part)
+                length += len(part)
+                if length > MAX_PROMPT_CHARACTERS:
+                    raise OverflowError("the prompt is too long")
+            return "".join(parts)
+
+        return call_within(MAX_SECONDS, write)
 
 
 def _failure(message: str) -> SamovarError:
     return SamovarError(FailureCode.MODEL_UNSUPPORTED, message, hint="Get another version of this model.")
 
 
-def _raise_exception(message: str) -> NoReturn:
-    raise _TemplateError(str(message).rstrip("."))
-
-
 def _strftime_now(format_: str) -> str:
     return datetime.datetime.now().strftime(format_)
-
-
-def _to_json(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
-    """Jinja's own filter escapes for HTML, which would change the prompt."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, **options)

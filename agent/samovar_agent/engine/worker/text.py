@@ -6,36 +6,23 @@ import codecs
 from collections.abc import Sequence
 
 
-class TextStream:
-    """Takes a reply's bytes as they come and gives the text that may be shown.
+class StopFilter:
+    """Takes text as it comes and gives what may be shown: all before the first stop text that is complete.
 
-        stream = TextStream(["END"])
-        stream.feed(b"the EN")      # "the "
-        stream.feed(b"D of it")     # "", and stream.stopped
+        stops = StopFilter(["END"])
+        stops.feed("the EN")      # "the "
+        stops.feed("D of it")     # "", and stops.stopped
 
-    - stops: the text ends before the first of them that is complete, wherever the bytes were split.
-    Bytes that are not UTF-8 become U+FFFD.
+    However the text is split, the result is the same.
     """
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
         self.stopped = False
         self._stops = tuple(stops)
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._held = ""
 
-    def feed(self, data: bytes) -> str:
+    def feed(self, new: str) -> str:
         """What may be shown now; empty once `stopped`."""
-        return self._take(self._decode(data))
-
-    def finish(self) -> str:
-        """What was held back, now that nothing follows."""
-        text = self._take(self._decode(b"", True))
-        if self.stopped:
-            return text
-        text, self._held = text + self._held, ""
-        return text
-
-    def _take(self, new: str) -> str:
         if self.stopped:
             return ""
         if not self._stops:
@@ -50,8 +37,13 @@ class TextStream:
         self._held = text[keep:]
         return text[:keep]
 
+    def finish(self) -> str:
+        """What was held back, now that nothing follows."""
+        text, self._held = self._held, ""
+        return text
+
     def _first_stop(self, text: str) -> int | None:
-        """Where the stop text begins that is complete first; so the split of the bytes makes no difference."""
+        """Where the stop text begins that is complete first; so the split of the text makes no difference."""
         found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         return min(found)[1] if found else None
 
@@ -66,3 +58,37 @@ class TextStream:
                     break
                 at = text.find(stop[0], at + 1)
         return first
+
+
+class TextStream:
+    """The same for bytes.
+
+        stream = TextStream(["END"])
+        stream.feed(b"the EN")      # "the "
+
+    - stops: the text ends before the first of them that is complete, wherever the bytes were split.
+    - decoded: whole characters so far, shown or not.
+    Bytes that are not UTF-8 become U+FFFD.
+    """
+
+    def __init__(self, stops: Sequence[str] = ()) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._filter = StopFilter(stops)
+        self.decoded = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop text was complete."""
+        return self._filter.stopped
+
+    def feed(self, data: bytes) -> str:
+        """What may be shown now; empty once `stopped`."""
+        text = self._decoder.decode(data)
+        self.decoded += len(text)
+        return self._filter.feed(text)
+
+    def finish(self) -> str:
+        """What was held back, now that nothing follows."""
+        text = self._decoder.decode(b"", True)
+        self.decoded += len(text)
+        return self._filter.feed(text) + self._filter.finish()

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
-from samovar_agent.events import cause
-from samovar_agent.http.errors import as_samovar_error
+from samovar_agent.http.answering import json_response, last, stream
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
-from samovar_agent.http.openai.chat_reply import Chunks, completion
+from samovar_agent.http.openai.chat_chunks import Chunks
+from samovar_agent.http.openai.chat_reply import completion
 from samovar_agent.http.openai.chat_request import ChatRequest
-from samovar_agent.http.sse import EventStream
-from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol import SamovarError
 from samovar_protocol.replies import ChatReply
-from samovar_protocol.values import Message, Progress, Sampling, Text
+from samovar_protocol.values import Thinking
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
@@ -36,60 +34,25 @@ class Chat:
     async def create(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         body = await read_json(request, _decoder)
-        messages, sampling = body.to_messages(), body.to_sampling()
+        messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
+        items = self._services.instances.generate(body.model, messages, sampling, options, client=job.client)
         if body.stream:
-            return await self._stream(request, job, body, messages, sampling)
-        return await self._whole(job, body.model, messages, sampling)
+            return await stream(request, job, items, lambda: self._chunks(body, options.n))
+        reasoning_tokens = 0
 
-    async def _whole(self, job: Job, model: str, messages: list[Message], sampling: Sampling) -> web.Response:
-        items = self._services.instances.generate(model, messages, sampling, client=job.client)
-        async with job.interruptible(), aclosing(items):
-            async for item in items:
-                if isinstance(item, ChatReply):
-                    body = completion(item, id=_new_id(), created=int(time.time()))
-                    return web.Response(body=body, headers={"Content-Type": "application/json", **_request_id()})
-        raise _ended_early()
+        def count(item: object) -> None:
+            nonlocal reasoning_tokens
+            if isinstance(item, Thinking):
+                reasoning_tokens += item.tokens
 
-    async def _stream(
-        self, request: web.Request, job: Job, body: ChatRequest, messages: list[Message], sampling: Sampling
-    ) -> web.StreamResponse:
-        async with EventStream(request, _request_id()) as stream:
-            try:
-                async with job.interruptible():
-                    await self._write(stream, body, messages, sampling, job.client)
-            except ConnectionError:
-                raise
-            except Exception as error:
-                failure = as_samovar_error(error)
-                if not stream.started:
-                    raise failure from error
-                await stream.fail(failure)
-            return await stream.end()
+        reply = await last(items, ChatReply, job, count)
+        return json_response(
+            completion(reply, id=_new_id(), created=int(time.time()), reasoning_tokens=reasoning_tokens)
+        )
 
-    async def _write(
-        self, stream: EventStream, body: ChatRequest, messages: list[Message], sampling: Sampling, client: str
-    ) -> None:
-        chunks: Chunks | None = None
-        items = self._services.instances.generate(body.model, messages, sampling, client=client)
-        async with aclosing(items):
-            async for item in items:
-                if isinstance(item, Progress):
-                    await stream.comment(_sentence(item))
-                    continue
-                data = b""
-                if chunks is None:
-                    chunks = self._chunks(body)
-                    data = chunks.role
-                if isinstance(item, Text):
-                    await stream.send(data + chunks.text(item.text))
-                else:
-                    await stream.send(data + chunks.end(item))
-                    return
-        raise _ended_early()
-
-    def _chunks(self, body: ChatRequest) -> Chunks:
+    def _chunks(self, body: ChatRequest, n: int) -> Chunks:
         model = self._key(body.model)
-        return Chunks(id=_new_id(), created=int(time.time()), model=model, wants_usage=body.wants_usage)
+        return Chunks(id=_new_id(), created=int(time.time()), model=model, n=n, wants_usage=body.wants_usage)
 
     def _key(self, name: str) -> str:
         """The key of the model that answers. The reply has it too, but chunks need it before."""
@@ -104,18 +67,3 @@ class Chat:
 
 def _new_id() -> str:
     return f"chatcmpl-{secrets.token_hex(12)}"
-
-
-def _request_id() -> dict[str, str]:
-    """The id that this request's events and log lines carry; SDKs show it with an error."""
-    return {"x-request-id": cause.get() or ""}
-
-
-def _sentence(progress: Progress) -> str:
-    if not progress.total:
-        return progress.stage
-    return f"{progress.stage} {min(100 * progress.done / progress.total, 100):.0f} %"
-
-
-def _ended_early() -> SamovarError:
-    return SamovarError(FailureCode.INTERNAL, "The engine ended without a reply.", hint="See `samovar logs`.")

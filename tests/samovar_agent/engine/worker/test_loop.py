@@ -1,211 +1,435 @@
-"""The step loop and one sequence, on a model that is a list of bytes."""
+"""The order of events, on a fake context whose every token depends on all tokens before it."""
 
-import threading
-import time
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import pytest
 
-from samovar_agent.engine.interface import Finished, Generation
-from samovar_agent.engine.wire import Answer, Began, Cancel, Done, Failed, Generate, Piece, Unload
+from samovar_agent.engine.interface import Generation
+from samovar_agent.engine.wire import Answer, Began, Cancel, Done, Failed, Piece, Unload
+from samovar_agent.engine.worker import costs
+from samovar_agent.engine.worker.context import Context, NoRoomError
+from samovar_agent.engine.worker.inbox import Inbox
 from samovar_agent.engine.worker.interrupt import Interrupt
-from samovar_agent.engine.worker.loop import Inbox, Loop
-from samovar_agent.engine.worker.template import ChatTemplate
-from samovar_protocol import FailureCode
-from samovar_protocol.values import Message, Sampling
+from samovar_agent.engine.worker.job import Branch, Job
+from samovar_agent.engine.worker.loop import Loop
+from samovar_agent.engine.worker.prefix_cache import PrefixCache
+from samovar_agent.engine.worker.speculation import CostCurve
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.values import ChatOptions, Sampling, Text
+from tests.samovar_agent.engine.worker.fake_context import END, FakeChooser, FakeContext, FakeReader, written
 
-END = 0
-
-
-class Bytes:
-    """Says `reply`, a byte a token, and then ends its turn. - hook: called in each step."""
-
-    def __init__(self, reply: bytes, context_length: int = 64, hook: Callable[[], bool] = lambda: True) -> None:
-        self.reply, self.hook, self.context_length = reply, hook, context_length
-        self.steps = self.open = self.next = 0
-
-    def tokenize(self, prompt: str) -> list[int]:
-        return list(prompt.encode())
-
-    def piece(self, token: int) -> bytes:
-        return bytes([token])
-
-    def is_end(self, token: int) -> bool:
-        return token == END
-
-    def begin(self, tokens: Sequence[int], *, repeatable: bool) -> int:
-        self.next = 0
-        return 1
-
-    def step_size(self, remaining: int) -> int:
-        return min(remaining, 4)
-
-    def evaluate(self, tokens: Sequence[int]) -> bool:
-        self.steps += 1
-        return self.hook()
-
-    def sampler(self, sampling: Sampling, prompt: Sequence[int]) -> "Bytes":
-        self.open += 1
-        return self
-
-    def sample(self) -> int:
-        self.next += 1
-        return self.reply[self.next - 1] if self.next <= len(self.reply) else END
-
-    def close(self) -> None:
-        self.open -= 1
+CURVE = CostCurve({1: 1.0, 2: 1.1, 17: 2.0})
+"""Guessing ahead nearly always pays."""
 
 
-def ask(id_: int, text: str = "hello", **sampling: object) -> Generate:
-    chosen = Sampling(**sampling)  # type: ignore[arg-type]
-    return Generate(id_, Generation(messages=[Message(role="user", content=text)], sampling=chosen))
+class Worker:
+    """A loop over a fake context, run step by step in the test's own thread."""
+
+    def __init__(self, context: FakeContext, keeper: Any = None) -> None:
+        self.context = context
+        self.answers: list[Answer] = []
+        self.choosers: list[FakeChooser] = []
+        self.stop: int | None = None
+        self.inbox: Inbox[Job] = Inbox(Interrupt(), self.answers.append)
+        self.cache = PrefixCache(
+            context, cells=context.cells, sequences=context.sequences, keep_ends=not context.can_share_any_prefix
+        )
+        self.loop = Loop(cast(Context, context), self.cache, self.inbox, self.answers.append, keeper)
+        self._ids = iter(range(1, 10_000))
+        self._keys = iter(range(10_000))
+        self.after_step: Callable[[int], None] = lambda number: None
+        compute = context.compute
+
+        def counted(parts: Any) -> list[int] | None:
+            rows = compute(parts)
+            self.after_step(len(context.steps))
+            return rows
+
+        context.compute = counted  # type: ignore[method-assign]
+
+    def submit(
+        self,
+        prompt: Sequence[int],
+        count: int,
+        *,
+        client: str = "",
+        options: ChatOptions = ChatOptions(),  # noqa: B008
+        seed: int | None = None,
+    ) -> int:
+        """A request of `count` tokens, ready to compute; returns its id."""
+        id_ = next(self._ids)
+        sampling = Sampling(max_tokens=count, seed=seed)
+        generation = Generation(prompt=list(prompt), sampling=sampling, options=options, client=client)
+        job = Job(id_, generation, 0.0, frozenset({END}))
+        for choice in range(options.n):
+            chooser = FakeChooser()
+            self.choosers.append(chooser)
+            reader = FakeReader(choice, stop=self.stop)
+            job.branches.append(
+                Branch(
+                    job,
+                    next(self._keys),
+                    prompt,
+                    chooser,
+                    reader,
+                    choice=choice,
+                    context_length=self.context.cells,
+                )
+            )
+        self.inbox._items.put(job)
+        return id_
+
+    def command(self, command: Cancel | Unload) -> None:
+        self.inbox.put(command)
+
+    def run(self) -> None:
+        """Until nothing runs any more."""
+        pending = len(self.choosers)
+
+        def end_when_idle(*, timeout: float | None = 0.0) -> Any:
+            item = get(timeout=0.0)
+            return item if item is not None or timeout == 0.0 else Unload()
+
+        get = self.inbox.get
+        self.inbox.get = end_when_idle  # type: ignore[method-assign]
+        try:
+            self.loop.run()
+        finally:
+            self.inbox.get = get  # type: ignore[method-assign]
+        assert pending <= len(self.choosers)
+        assert all(chooser.closed == 1 for chooser in self.choosers), "a sampler is freed exactly once"
+
+    def tokens(self, id_: int, choice: int = 0) -> list[int]:
+        """What the client was told."""
+        texts = [
+            answer.delta.text
+            for answer in self.answers
+            if isinstance(answer, Piece) and answer.id == id_ and answer.delta.choice == choice
+            if isinstance(answer.delta, Text)
+        ]
+        return [int(word) for word in "".join(texts).split()]
+
+    def done(self, id_: int) -> Done:
+        (answer,) = [answer for answer in self.answers if isinstance(answer, Done) and answer.id == id_]
+        return answer
+
+    def failure(self, id_: int) -> str:
+        (answer,) = [answer for answer in self.answers if isinstance(answer, Failed) and answer.id == id_]
+        return answer.failure.code
 
 
-class Bench:
-    def __init__(self, model: Bytes) -> None:
-        self.model, self.answers = model, list[Answer]()
-        self.inbox = Inbox(Interrupt())
-        template = ChatTemplate("{{ messages[0].content }}")
-        self.loop = Loop(model, template, self.inbox, self.answers.append)
-
-    def run(self, *commands: Generate | Cancel) -> list[Answer]:
-        for command in commands:
-            self.inbox.put(command)
-        thread = threading.Thread(target=self.loop.run, daemon=True)
-        thread.start()
-        ids = {command.id for command in commands if isinstance(command, Generate)}
-        ids -= {command.id for command in commands if isinstance(command, Cancel)}
-        deadline = time.monotonic() + 10
-        while ids - {answer.id for answer in self.answers if isinstance(answer, Done | Failed)}:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        self.inbox.put(Unload())
-        thread.join(10)
-        assert not thread.is_alive()
-        assert self.model.open == 0, "a sampler was not freed"
-        return self.answers
-
-    def finished(self) -> Finished:
-        return next(answer.finished for answer in self.answers if isinstance(answer, Done))
-
-    def text(self) -> str:
-        return "".join(answer.text for answer in self.answers if isinstance(answer, Piece))
+@pytest.fixture(autouse=True)
+def no_measuring(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(costs, "measure", lambda *args, **options: None)
+    yield
 
 
-def test_a_reply_begins_comes_and_ends() -> None:
-    bench = Bench(Bytes("a ß!".encode()))
-    answers = bench.run(ask(1))
-    assert isinstance(answers[0], Began)
-    assert isinstance(answers[-1], Done)
-    assert bench.text() == "a ß!"
-    assert sum(answer.tokens for answer in answers if isinstance(answer, Piece)) == 5
-    finished = bench.finished()
-    assert finished.finish_reason == "stop"
-    assert (finished.stats.prompt_tokens, finished.stats.cached_tokens, finished.stats.completion_tokens) == (5, 1, 5)
+def prompt(seed: int, length: int) -> list[int]:
+    source = random.Random(seed)
+    return [source.randrange(10, 60) for _ in range(length)]
 
 
-@pytest.mark.parametrize(("most", "text", "reason"), [(1, "a", "length"), (3, "abc", "length"), (4, "abcd", "length")])
-def test_the_limit_of_tokens_holds(most: int, text: str, reason: str) -> None:
-    bench = Bench(Bytes(b"abcdef"))
-    bench.run(ask(1, max_tokens=most))
-    assert (bench.text(), bench.finished().finish_reason) == (text, reason)
+def test_a_reply_is_what_the_model_writes() -> None:
+    worker = Worker(FakeContext())
+    id_ = worker.submit(prompt(1, 30), 20)
+    worker.run()
+    assert worker.tokens(id_) == written(prompt(1, 30), 20)
+    finished = worker.done(id_).finished
+    assert finished.finish_reasons == ["length"]
+    assert (finished.stats.prompt_tokens, finished.stats.completion_tokens) == (30, 20)
+    assert [type(answer) for answer in worker.answers if not isinstance(answer, Piece)][:1] == [Began]
 
 
-def test_a_stop_text_ends_the_reply() -> None:
-    bench = Bench(Bytes(b"one END two"))
-    bench.run(ask(1, stop=["END"]))
-    assert (bench.text(), bench.finished().finish_reason) == ("one ", "stop")
+def test_replies_are_the_same_side_by_side_as_alone() -> None:
+    worker = Worker(FakeContext(cells=4000))
+    requests = {worker.submit(prompt(seed, 20 + 13 * seed), 30, client=str(seed)): seed for seed in range(8)}
+    worker.run()
+    for id_, seed in requests.items():
+        assert worker.tokens(id_) == written(prompt(seed, 20 + 13 * seed), 30)
+    assert max(len(step) for step in worker.context.steps) == 8
 
 
-def test_the_end_of_the_context_ends_the_reply() -> None:
-    bench = Bench(Bytes(b"x" * 100, context_length=8))
-    bench.run(ask(1, "hello"))
-    assert (bench.text(), bench.finished().finish_reason) == ("xxxx", "length")  # 5 + 3 places, and one more unread
+def test_a_second_turn_computes_only_what_is_new() -> None:
+    worker = Worker(FakeContext())
+    first = prompt(1, 100)
+    reply = written(first, 10)
+    worker.submit(first, 10)
+    worker.run()
+    second = worker.submit([*first, *reply, *prompt(2, 5)], 10)
+    worker.run()
+    # All but the newest token of the first reply, which was never computed.
+    assert worker.done(second).finished.stats.cached_tokens == 109
+    assert worker.tokens(second) == written([*first, *reply, *prompt(2, 5)], 10)
 
 
-def test_a_full_context_still_has_one_token() -> None:
-    bench = Bench(Bytes(b"xyz", context_length=5))
-    bench.run(ask(1, "hello"))
-    assert bench.text() == "x"
+def test_four_that_share_a_long_beginning_compute_it_once() -> None:
+    worker = Worker(FakeContext(cells=4000))
+    system = prompt(1, 700)
+    ids = [worker.submit([*system, *prompt(seed, 10)], 5, client=str(seed)) for seed in range(2, 6)]
+    worker.run()
+    computed = sum(len(part.tokens) for step in worker.context.steps for part in step)
+    assert computed < 700 + 4 * (10 + 5) + 10
+    for seed, id_ in enumerate(ids, 2):
+        assert worker.tokens(id_) == written([*system, *prompt(seed, 10)], 5)
 
 
-def test_a_prompt_that_is_too_long_is_refused_and_the_next_one_runs() -> None:
-    bench = Bench(Bytes(b"ok", context_length=8))
-    answers = bench.run(ask(1, "nine byte"), ask(2))
-    failure = next(answer.failure for answer in answers if isinstance(answer, Failed))
-    assert failure.code == FailureCode.CONTEXT_OVERFLOW
-    assert "9 tokens" in failure.message
-    assert "holds 8" in failure.message
-    assert failure.details == {"prompt_tokens": 9, "context_length": 8}
-    assert bench.text() == "ok"
+def test_several_replies_to_one_prompt_share_it() -> None:
+    worker = Worker(FakeContext())
+    id_ = worker.submit(prompt(1, 200), 8, options=ChatOptions(n=3))
+    worker.run()
+    assert all(worker.tokens(id_, choice) == written(prompt(1, 200), 8) for choice in range(3))
+    assert worker.done(id_).finished.finish_reasons == ["length"] * 3
+    assert worker.done(id_).finished.stats.completion_tokens == 24
+    assert sum(len(part.tokens) for step in worker.context.steps for part in step) < 200 + 3 * 9
 
 
-def test_an_empty_prompt_is_refused() -> None:
-    (failed,) = Bench(Bytes(b"")).run(ask(1, ""))
-    assert isinstance(failed, Failed)
-    assert failed.failure.code == FailureCode.BAD_REQUEST
+def test_guessing_ahead_changes_nothing_and_saves_steps() -> None:
+    slow, fast = Worker(FakeContext()), Worker(FakeContext())
+    fast.loop._curve = CURVE
+    text = prompt(1, 15) * 3
+    ids = slow.submit(text, 60), fast.submit(text, 60)
+    slow.run()
+    fast.run()
+    assert slow.tokens(ids[0]) == fast.tokens(ids[1]) == written(text, 60)
+    stats = fast.done(ids[1]).finished.stats
+    assert stats.accepted_tokens > 20
+    assert len(fast.context.steps) < len(slow.context.steps) - 20
+    assert stats.accepted_tokens + len(fast.context.steps) == 60
 
 
-def test_a_defect_costs_one_request() -> None:
-    steps = iter([RuntimeError("a defect")])
-
-    def broken_once() -> bool:
-        for error in steps:
-            raise error
-        return True
-
-    bench = Bench(Bytes(b"ok", hook=broken_once))
-    answers = bench.run(ask(1), ask(2))
-    failure = next(answer.failure for answer in answers if isinstance(answer, Failed))
-    assert failure.code == FailureCode.INTERNAL
-    assert "a defect" in failure.message
-    assert bench.text() == "ok"
+def test_a_request_may_do_without_guessing() -> None:
+    worker = Worker(FakeContext())
+    worker.loop._curve = CURVE
+    id_ = worker.submit(prompt(1, 15) * 3, 60, options=ChatOptions(speculation=False))
+    worker.run()
+    assert worker.done(id_).finished.stats.drafted_tokens == 0
 
 
-def test_waiting_requests_follow_in_order() -> None:
-    bench = Bench(Bytes(b"x"))
-    answers = bench.run(ask(1), ask(2), ask(3))
-    assert [answer.id for answer in answers if isinstance(answer, Began)] == [1, 2, 3]
+def test_the_models_own_end_and_stop_texts_end_a_reply_inside_of_a_guess() -> None:
+    text = prompt(1, 15) * 3
+    expected = written(text, 60)
+    stop = expected[40]
+    at = expected.index(stop)
+    worker = Worker(FakeContext())
+    worker.loop._curve = CURVE
+    worker.stop = stop
+    id_ = worker.submit(text, 60)
+    worker.run()
+    assert worker.tokens(id_) == expected[:at]
+    assert worker.done(id_).finished.finish_reasons == ["stop"]
 
 
-def test_cancelling_a_waiting_request_forgets_it() -> None:
-    answers = Bench(Bytes(b"x")).run(ask(1), ask(2), Cancel(2))
-    assert {answer.id for answer in answers if isinstance(answer, Began | Piece | Done | Failed)} == {1}
+def test_a_full_memory_forgets_what_was_used_longest_ago() -> None:
+    worker = Worker(FakeContext(cells=300))
+    for seed in range(5):
+        id_ = worker.submit(prompt(seed, 100), 10)
+        worker.run()
+        assert worker.tokens(id_) == written(prompt(seed, 100), 10)
+    again = worker.submit(prompt(4, 100), 10)
+    worker.run()
+    assert worker.done(again).finished.stats.cached_tokens == 99
 
 
-def test_cancelling_the_running_request_takes_no_further_step() -> None:
-    def hook() -> bool:
-        if bench.model.steps == 5:
-            bench.inbox.put(Cancel(1))
-        return True
-
-    bench = Bench(Bytes(b"x" * 50, hook=hook))
-    bench.inbox.put(ask(1))
-    bench.run(ask(2))
-    assert not any(isinstance(answer, Done) and answer.id == 1 for answer in bench.answers)
-    began_second = bench.answers.index(Began(2))
-    assert all(getattr(answer, "id", 0) == 2 for answer in bench.answers[began_second:])
-    assert sum(answer.tokens for answer in bench.answers if isinstance(answer, Piece) and answer.id == 1) <= 5
+def test_memory_that_runs_out_in_the_middle_makes_one_wait_and_loses_nothing() -> None:
+    worker = Worker(FakeContext(cells=300))
+    requests = {worker.submit(prompt(seed, 60), 100, client=str(seed)): seed for seed in range(4)}
+    worker.run()
+    for id_, seed in requests.items():
+        assert worker.tokens(id_) == written(prompt(seed, 60), 100)
 
 
-def test_an_interrupted_step_is_done_again_where_nobody_cancelled() -> None:
-    def hook() -> bool:
-        return bench.model.steps != 3
+def test_a_reply_alone_ends_where_the_context_does() -> None:
+    worker = Worker(FakeContext(cells=100))
+    id_ = worker.submit(prompt(1, 90), 50)
+    worker.run()
+    assert worker.done(id_).finished.finish_reasons == ["length"]
+    assert worker.tokens(id_) == written(prompt(1, 90), 11)
 
-    bench = Bench(Bytes(b"abc", hook=hook))
-    bench.run(ask(1))
-    assert bench.text() == "abc"
+
+def test_a_step_without_room_in_windows_forgets_and_goes_on() -> None:
+    context = FakeContext()
+    worker = Worker(context)
+    worker.submit(prompt(9, 50), 3)
+    worker.run()
+    steps = len(context.steps)
+    context.fail_at = {steps: NoRoomError(), steps + 1: NoRoomError()}
+    ids = [worker.submit(prompt(seed, 50), 10) for seed in range(2)]
+    worker.run()
+    for seed, id_ in enumerate(ids):
+        assert worker.tokens(id_) == written(prompt(seed, 50), 10)
 
 
-def test_only_a_cancel_of_the_running_request_interrupts() -> None:
-    interrupt = Interrupt()
-    inbox = Inbox(interrupt)
-    inbox.running(1)
-    inbox.put(Cancel(2))
-    assert not interrupt
-    inbox.put(Cancel(1))
-    assert interrupt
-    inbox.running(2)
-    assert not interrupt
-    inbox.put(Unload())
-    assert interrupt
+def test_memory_that_cannot_go_back_shares_whole_sequences_only() -> None:
+    worker = Worker(FakeContext(only_whole=True))
+    first = prompt(1, 100)
+    worker.submit(first, 10)
+    worker.run()
+    turn = [*first, *written(first, 10), *prompt(2, 5)]
+    second = worker.submit(turn, 10)
+    worker.run()
+    assert worker.tokens(second) == written(turn, 10)
+    assert worker.done(second).finished.stats.cached_tokens == 109
+    # The first prompt's end was remembered too, and serves one that goes on otherwise.
+    other = worker.submit([*first, *prompt(3, 7)], 10)
+    worker.run()
+    assert worker.tokens(other) == written([*first, *prompt(3, 7)], 10)
+    assert worker.done(other).finished.stats.cached_tokens == 100
+
+
+def test_a_cancelled_request_stops_within_one_step_and_costs_the_others_nothing() -> None:
+    worker = Worker(FakeContext())
+    first, second = worker.submit(prompt(1, 40), 50), worker.submit(prompt(2, 40), 50)
+    told: list[int] = []
+
+    def cancel(number: int) -> None:
+        if number == 10:
+            worker.command(Cancel(first))
+        told.append(len(worker.tokens(first)))
+
+    worker.after_step = cancel
+    worker.run()
+    assert worker.tokens(second) == written(prompt(2, 40), 50)
+    assert len(worker.tokens(first)) - told[9] <= 1
+    assert not any(isinstance(answer, Done | Failed) and answer.id == first for answer in worker.answers)
+
+
+def test_cancelling_what_waits_or_is_unknown_is_quiet() -> None:
+    worker = Worker(FakeContext(sequences=2))
+    ids = [worker.submit(prompt(seed, 40), 20) for seed in range(3)]
+    worker.after_step = lambda number: worker.command(Cancel(ids[2])) if number == 2 else worker.command(Cancel(99))
+    worker.run()
+    assert worker.tokens(ids[2]) == []
+    assert worker.tokens(ids[1]) == written(prompt(1, 40), 20)
+
+
+def test_an_interrupted_step_is_simply_done_again() -> None:
+    context = FakeContext()
+    context.interrupt_at = {0, 3, 4}
+    worker = Worker(context)
+    id_ = worker.submit(prompt(1, 40), 20)
+    worker.run()
+    assert worker.tokens(id_) == written(prompt(1, 40), 20)
+
+
+def test_unloading_ends_at_once_and_frees_everything() -> None:
+    worker = Worker(FakeContext(sequences=2))
+    for seed in range(3):
+        worker.submit(prompt(seed, 40), 500)
+    worker.after_step = lambda number: worker.command(Unload()) if number == 5 else None
+    worker.run()
+    assert len(worker.context.steps) == 5
+
+
+def test_a_failing_step_fails_who_ran_and_nobody_else() -> None:
+    context = FakeContext()
+    context.fail_at = {5: SamovarError(FailureCode.INTERNAL, "llama.cpp could not compute.")}
+    worker = Worker(context)
+    first = worker.submit(prompt(1, 40), 20)
+    later: list[int] = []
+    worker.after_step = lambda number: later.append(worker.submit(prompt(2, 40), 20)) if number == 7 else None
+    second = worker.submit(prompt(3, 40), 20)
+    third: list[int] = []
+    worker.run()
+    assert worker.failure(first) == worker.failure(second) == "internal"
+    worker.after_step = lambda number: None
+    third.append(worker.submit(prompt(1, 40), 20))
+    worker.run()
+    assert worker.tokens(third[0]) == written(prompt(1, 40), 20)
+
+
+def test_a_sampler_that_fails_costs_its_own_request_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(FakeContext())
+    broken, sound = worker.submit(prompt(1, 40), 20), worker.submit(prompt(2, 40), 20)
+    count = iter(range(1000))
+
+    def fails(context: FakeContext, index: int) -> int:
+        if next(count) == 3:
+            raise SamovarError(FailureCode.BAD_REQUEST, "The grammar is too ambiguous.")
+        return FakeChooser.sample(worker.choosers[0], context, index)
+
+    worker.choosers[0].sample = fails  # type: ignore[method-assign]
+    worker.run()
+    assert worker.failure(broken) == "bad_request"
+    assert worker.tokens(sound) == written(prompt(2, 40), 20)
+
+
+def test_a_client_with_many_requests_delays_another_by_one() -> None:
+    worker = Worker(FakeContext(sequences=2))  # one place
+    many = [worker.submit(prompt(seed, 10), 5, client="many") for seed in range(5)]
+    other = worker.submit(prompt(9, 10), 5, client="other")
+    worker.run()
+    order = [answer.id for answer in worker.answers if isinstance(answer, Done)]
+    assert order.index(other) <= 1
+    assert sorted(order) == sorted([*many, other])
+
+
+def test_a_seed_alone_begins_in_an_empty_memory_and_guesses_nothing() -> None:
+    worker = Worker(FakeContext())
+    worker.loop._curve = CURVE
+    text = prompt(1, 20) * 5
+    worker.submit(text, 5)
+    worker.run()
+    seeded = worker.submit(text, 20, seed=1)
+    worker.run()
+    stats = worker.done(seeded).finished.stats
+    assert (stats.cached_tokens, stats.drafted_tokens) == (0, 0)
+    assert worker.tokens(seeded) == written(text, 20)
+
+
+def test_a_seed_beside_others_costs_them_nothing() -> None:
+    worker = Worker(FakeContext())
+    text = prompt(1, 100)
+    plain, seeded = worker.submit(text, 5), worker.submit(text, 5, seed=1)
+    worker.run()
+    assert worker.tokens(plain) == worker.tokens(seeded) == written(text, 5)
+    assert worker.done(seeded).finished.stats.cached_tokens == 99
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_at_once_every_reply_is_right(seed: int) -> None:
+    source = random.Random(seed)
+    context = FakeContext(cells=source.choice((200, 500, 2000)), sequences=source.choice((2, 4, 16)))
+    if source.random() < 0.3:
+        context.can_rewind = context.can_share_any_prefix = False
+    context.interrupt_at = {source.randrange(300) for _ in range(5)}
+    context.fail_at = {source.randrange(300): NoRoomError() for _ in range(3)}
+    worker = Worker(context)
+    if context.can_rewind and source.random() < 0.7:
+        worker.loop._curve = CURVE
+    systems = [prompt(number, 60) for number in range(3)]
+    expected: dict[int, list[int]] = {}
+    cancelled: set[int] = set()
+
+    def more(number: int) -> None:
+        if source.random() < 0.3 and len(expected) < 40:
+            text = [
+                *source.choice(systems)[: source.randrange(1, 60)],
+                *prompt(source.randrange(9), source.randrange(40)),
+            ]
+            count = source.randrange(1, 40)
+            id_ = worker.submit(
+                text,
+                count,
+                client=str(source.randrange(3)),
+                seed=source.choice((None, None, 1)),
+                options=ChatOptions(priority=source.choice(("interactive", "background"))),
+            )
+            expected[id_] = written(text, count)
+        if source.random() < 0.05 and expected:
+            id_ = source.choice(list(expected))
+            cancelled.add(id_)
+            worker.command(Cancel(id_))
+
+    worker.after_step = more
+    more(0)
+    expected[worker.submit(prompt(77, 50), 30)] = written(prompt(77, 50), 30)
+    worker.run()
+    for id_, tokens in expected.items():
+        if id_ not in cancelled:
+            assert worker.tokens(id_) == tokens
+            assert worker.done(id_).finished.finish_reasons == ["length"]
+    assert worker.cache.used <= context.cells

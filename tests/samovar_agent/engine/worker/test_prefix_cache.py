@@ -30,6 +30,9 @@ class Cells:
             self._number += 1
             self.held.setdefault(sequence, []).append((self._number, token))
 
+    def intact(self, sequence: int, length: int) -> bool:
+        return self.can_rewind or length == len(self.held.get(sequence, []))
+
     def share(self, source: int, target: int, length: int) -> bool:
         assert not self.held.get(target)
         if self.can_share:

@@ -7,7 +7,16 @@ import pytest
 
 from samovar_agent.events import cause
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.values import InstanceInfo, Progress, Text
+from samovar_protocol.values import (
+    AnyDelta,
+    InstanceInfo,
+    Progress,
+    Text,
+    Thinking,
+    TokenLogprob,
+    ToolCallArguments,
+    ToolCallBegan,
+)
 from tests.samovar_agent.http.conftest import KEY, Agent, Browser
 
 USAGE = {
@@ -15,6 +24,7 @@ USAGE = {
     "completion_tokens": 3,
     "total_tokens": 15,
     "prompt_tokens_details": {"cached_tokens": 8},
+    "completion_tokens_details": {"reasoning_tokens": 0},
 }
 TIMINGS = {
     "queue_seconds": 0.1,
@@ -22,6 +32,8 @@ TIMINGS = {
     "prompt_seconds": 0.3,
     "decode_seconds": 0.5,
     "tokens_per_second": 4.0,
+    "drafted_tokens": 2,
+    "accepted_tokens": 1,
 }
 
 
@@ -76,6 +88,85 @@ async def test_a_streamed_reply(agent: Agent, browser: Browser) -> None:
     assert chunks[-2]["samovar"] == TIMINGS
 
 
+CALLS: list[AnyDelta] = [
+    Thinking(text="A clock", tokens=2),
+    Thinking(text="?"),
+    ToolCallBegan(index=0, id="call_1", name="clock"),
+    ToolCallArguments(index=0, json='{"zone":'),
+    ToolCallArguments(index=0, json='"UTC"}'),
+]
+
+
+async def test_thinking_and_calls_in_a_whole_reply(agent: Agent, browser: Browser) -> None:
+    agent.instances.items, agent.instances.finish_reasons = [*CALLS], ["tool_calls"]
+    body = (await browser.chat()).json()
+    call = {"id": "call_1", "type": "function", "function": {"name": "clock", "arguments": '{"zone":"UTC"}'}}
+    assert body["choices"] == [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": None,
+                "refusal": None,
+                "reasoning_content": "A clock?",
+                "tool_calls": [call],
+            },
+            "logprobs": None,
+            "finish_reason": "tool_calls",
+        }
+    ]
+    assert body["usage"]["completion_tokens_details"] == {"reasoning_tokens": 3}
+
+
+async def test_thinking_and_calls_in_a_stream(agent: Agent, browser: Browser) -> None:
+    agent.instances.items, agent.instances.finish_reasons = [*CALLS], ["tool_calls"]
+    answer = await browser.chat(stream=True, stream_options={"include_usage": True})
+    choices = [choice for chunk in answer.events[:-1] for choice in chunk["choices"]]
+    began = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "clock", "arguments": ""}}
+    assert [choice["delta"] for choice in choices] == [
+        {"role": "assistant", "content": "", "refusal": None},
+        {"reasoning_content": "A clock"},
+        {"reasoning_content": "?"},
+        {"tool_calls": [began]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"zone":'}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '"UTC"}'}}]},
+        {},
+    ]
+    assert [choice["finish_reason"] for choice in choices] == [None] * 6 + ["tool_calls"]
+    assert answer.events[-2]["usage"]["completion_tokens_details"] == {"reasoning_tokens": 3}
+
+
+async def test_several_choices(agent: Agent, browser: Browser) -> None:
+    agent.instances.items = [Text(text="A"), Text(text="B", choice=1), Text(text="a"), Text(text="C", choice=2)]
+    agent.instances.finish_reasons = ["stop", "length", "stop"]
+    choices = (await browser.chat(n=3)).json()["choices"]
+    assert [choice["index"] for choice in choices] == [0, 1, 2]
+    assert [choice["message"]["content"] for choice in choices] == ["Aa", "B", "C"]
+    assert [choice["finish_reason"] for choice in choices] == ["stop", "length", "stop"]
+    events = (await browser.chat(n=3, stream=True)).events
+    pieces = [(choice["index"], choice["delta"].get("content")) for event in events[:-1] for choice in event["choices"]]
+    roles, texts, ends = pieces[:3], pieces[3:7], pieces[7:]
+    assert roles == [(0, ""), (1, ""), (2, "")]
+    assert texts == [(0, "A"), (1, "B"), (0, "a"), (2, "C")]
+    assert ends == [(0, None), (1, None), (2, None)]
+
+
+async def test_logprobs(agent: Agent, browser: Browser) -> None:
+    likely = TokenLogprob(text="Hi", data=b"Hi", logprob=-0.25, top=[TokenLogprob(text="Yo", data=b"Yo", logprob=-2.0)])
+    agent.instances.items = [Text(text="Hi", logprobs=[likely])]
+    entry = {
+        "token": "Hi",
+        "logprob": -0.25,
+        "bytes": [72, 105],
+        "top_logprobs": [{"token": "Yo", "logprob": -2.0, "bytes": [89, 111]}],
+    }
+    expected = {"content": [entry], "refusal": None}
+    body = (await browser.chat(logprobs=True, top_logprobs=1)).json()
+    assert body["choices"][0]["logprobs"] == expected
+    events = (await browser.chat(logprobs=True, top_logprobs=1, stream=True)).events
+    assert [event["choices"][0]["logprobs"] for event in events[:-1]] == [None, expected, None]
+
+
 async def test_without_the_option_there_is_no_usage(agent: Agent, browser: Browser) -> None:
     answer = await browser.chat(stream=True)
     assert all("usage" not in chunk for chunk in answer.events[:-1])
@@ -122,7 +213,13 @@ async def test_comments_are_out_while_the_model_loads(agent: Agent, browser: Bro
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
     ("code", "status"),
-    [(FailureCode.NOT_ENOUGH_MEMORY, 507), (FailureCode.CONTEXT_OVERFLOW, 400), (FailureCode.WORKER_CRASHED, 502)],
+    [
+        (FailureCode.NOT_ENOUGH_MEMORY, 507),
+        (FailureCode.CONTEXT_OVERFLOW, 400),
+        (FailureCode.WORKER_CRASHED, 502),
+        (FailureCode.BUSY, 429),
+        (FailureCode.DEADLINE_EXCEEDED, 504),
+    ],
 )
 async def test_a_failure_before_the_first_byte_has_its_status(
     agent: Agent, browser: Browser, stream: bool, code: FailureCode, status: int

@@ -6,7 +6,7 @@ import pytest
 from openai.types.chat import completion_create_params
 
 from samovar_agent.http.openai.chat_request import _ASKS_FOR_NOTHING, ChatRequest
-from samovar_protocol.values import Message, Sampling
+from samovar_protocol.values import ChatOptions, Message, Sampling
 from tests.samovar_agent.http.conftest import Agent, Browser, chat_body
 
 
@@ -14,6 +14,12 @@ async def sampling_of(agent: Agent, browser: Browser, **body: Any) -> Sampling:
     answer = await browser.chat(**body)
     assert answer.status == 200, answer.body
     return agent.instances.calls[-1][2]
+
+
+async def options_of(agent: Agent, browser: Browser, **body: Any) -> ChatOptions:
+    answer = await browser.chat(**body)
+    assert answer.status == 200, answer.body
+    return agent.instances.calls[-1][3]
 
 
 async def messages_of(agent: Agent, browser: Browser, *messages: dict[str, Any]) -> list[Message]:
@@ -41,6 +47,9 @@ async def test_defaults(agent: Agent, browser: Browser) -> None:
     assert await sampling_of(agent, browser) == Sampling()
     nothing = dict.fromkeys(set(ChatRequest.__struct_fields__) - {"model", "messages"})
     assert await sampling_of(agent, browser, **nothing) == Sampling()
+    assert agent.instances.calls[-1][3] == ChatOptions()
+    empty = {"tools": [], "tool_choice": "auto", "logit_bias": {}, "logprobs": False, "top_logprobs": 0, "n": 1}
+    assert await options_of(agent, browser, **empty, response_format={"type": "text"}) == ChatOptions()
 
 
 async def test_sampling_is_passed_on(agent: Agent, browser: Browser) -> None:
@@ -53,6 +62,12 @@ async def test_sampling_is_passed_on(agent: Agent, browser: Browser) -> None:
         "presence_penalty": -1,
         "frequency_penalty": 1.5,
         "repeat_penalty": 1.1,
+        "repeat_last_n": -1,
+        "dry_multiplier": 0.8,
+        "dry_base": 1.5,
+        "dry_allowed_length": 3,
+        "dry_penalty_last_n": 512,
+        "dry_sequence_breakers": [";"],
         "seed": 42,
         "stop": ["a", "b"],
         "max_tokens": 9,
@@ -69,6 +84,8 @@ async def test_sampling_is_passed_on(agent: Agent, browser: Browser) -> None:
         ({"max_tokens": -1}, Sampling()),
         ({"top_k": -1}, Sampling(top_k=0)),
         ({"repetition_penalty": 1.2}, Sampling(repeat_penalty=1.2)),
+        ({"logit_bias": {"50256": -100, "0": 2.5}}, Sampling(logit_bias={50256: -100, 0: 2.5})),
+        ({"stop_token_ids": [2, 7]}, Sampling(stop_tokens=[2, 7])),
         ({"seed": -1}, Sampling(seed=0xFFFFFFFE)),
         ({"seed": 2**63 - 1}, Sampling(seed=(2**63 - 1) % 0xFFFFFFFF)),
     ],
@@ -94,7 +111,6 @@ async def test_other_spellings(agent: Agent, browser: Browser, given: dict[str, 
         ({"messages": [{"role": "user", "content": "x", "mood": "good"}]}, "messages[0].mood"),
         ({"messages": [{"role": "user", "content": [{"text": "x"}]}]}, "messages[0].content[0].type"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
-        ({"messages": [{"role": "assistant", "tool_calls": [{"id": "x"}]}]}, "messages[0].tool_calls"),
         ({"messages": [{"role": "user", "content": "x"}] * 20_001}, "messages"),
         ({"temperature": "hot"}, "temperature"),
         ({"temperature": -1}, "temperature"),
@@ -112,6 +128,30 @@ async def test_other_spellings(agent: Agent, browser: Browser, given: dict[str, 
         ({"stream_options": {"include_all": True}}, "stream_options.include_all"),
         ({"seed": 1.5}, "seed"),
         ({"temprature": 1}, "temprature"),
+        ({"n": 0}, "n"),
+        ({"n": 17}, "n"),
+        ({"n": True}, "n"),
+        ({"logprobs": 1}, "logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
+        ({"top_logprobs": 5}, "top_logprobs"),
+        ({"logit_bias": {"the": 1}}, "logit_bias"),
+        ({"logit_bias": {"-1": 1}}, "logit_bias"),
+        ({"logit_bias": {"1.5": 1}}, "logit_bias"),
+        ({"logit_bias": {"١": 1}}, "logit_bias"),
+        ({"logit_bias": {"9" * 5000: 1}}, "logit_bias"),
+        ({"logit_bias": {"5": 101}}, "logit_bias"),
+        ({"logit_bias": {"5": "x"}}, "logit_bias"),
+        ({"logit_bias": [[5, 1]]}, "logit_bias"),
+        ({"logit_bias": {str(token): 1 for token in range(1025)}}, "logit_bias"),
+        ({"stop_token_ids": ["x"]}, "stop_token_ids[0]"),
+        ({"stop_token_ids": [1] * 65}, "stop_token_ids"),
+        ({"repeat_last_n": -2}, "repeat_last_n"),
+        ({"dry_base": 0.5}, "dry_base"),
+        ({"dry_sequence_breakers": ["\n", ""]}, "dry_sequence_breakers[1]"),
+        ({"reasoning_effort": "extreme"}, "reasoning_effort"),
+        ({"chat_template_kwargs": []}, "chat_template_kwargs"),
+        ({"chat_template_kwargs": {"enable_thinking": "yes"}}, "chat_template_kwargs.enable_thinking"),
     ],
 )
 async def test_wrong_fields_are_named(agent: Agent, browser: Browser, body: dict[str, Any], param: str) -> None:
@@ -122,20 +162,11 @@ async def test_wrong_fields_are_named(agent: Agent, browser: Browser, body: dict
 @pytest.mark.parametrize(
     "body",
     [
-        {"n": 2},
-        {"n": True},
-        {"tools": [{"type": "function", "function": {"name": "f"}}]},
-        {"tool_choice": "required"},
         {"functions": [{"name": "f"}]},
         {"function_call": {"name": "f"}},
-        {"response_format": {"type": "json_object"}},
-        {"logprobs": True},
-        {"top_logprobs": 5},
-        {"logit_bias": {"50256": -100}},
         {"modalities": ["text", "audio"]},
         {"audio": {"voice": "alloy", "format": "wav"}},
         {"prediction": {"type": "content", "content": "x"}},
-        {"reasoning_effort": "high"},
         {"verbosity": "low"},
         {"web_search_options": {}},
         {"moderation": {"model": "x"}},
@@ -151,6 +182,7 @@ async def test_what_is_not_supported_is_refused_by_name(agent: Agent, browser: B
 async def test_values_that_ask_for_nothing_are_fine(agent: Agent, browser: Browser, name: str) -> None:
     for value in (None, *_ASKS_FOR_NOTHING[name]):
         assert await sampling_of(agent, browser, **{name: value}) == Sampling()
+        assert agent.instances.calls[-1][3] == ChatOptions()
 
 
 async def test_harmless_parameters_are_accepted(agent: Agent, browser: Browser) -> None:
@@ -158,32 +190,38 @@ async def test_harmless_parameters_are_accepted(agent: Agent, browser: Browser) 
     assert await sampling_of(agent, browser, **harmless, safety_identifier="x", cache_prompt=True) == Sampling()
 
 
-async def test_roles_and_contents(agent: Agent, browser: Browser) -> None:
-    parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two", "cache_control": {"type": "ephemeral"}}]
-    messages = await messages_of(
-        agent,
-        browser,
-        {"role": "developer", "content": "Be brief."},
-        {"role": "user", "name": "ann", "content": parts},
-        {"role": "assistant", "content": None, "refusal": None, "tool_calls": [], "annotations": []},
-        {"role": "tool", "tool_call_id": "call_1", "content": "42"},
-        {"role": "user", "content": ""},
-    )
-    assert messages == [
-        Message(role="system", content="Be brief."),
-        Message(role="user", content="one\ntwo"),
-        Message(role="assistant", content=""),
-        Message(role="tool", content="42"),
-        Message(role="user", content=""),
-    ]
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"n": 3}, ChatOptions(n=3)),
+        ({"logprobs": True}, ChatOptions(logprobs=True)),
+        ({"logprobs": True, "top_logprobs": 5}, ChatOptions(logprobs=True, top_logprobs=5)),
+        ({"parallel_tool_calls": False}, ChatOptions(parallel_tool_calls=False)),
+        ({"reasoning_effort": "none"}, ChatOptions(thinking=False)),
+        (
+            {"reasoning_effort": "low"},
+            ChatOptions(thinking=True, template_arguments={"reasoning_effort": "low"}),
+        ),
+        ({"chat_template_kwargs": {"enable_thinking": True}}, ChatOptions(thinking=True)),
+        ({"chat_template_kwargs": {"date": "today"}}, ChatOptions(template_arguments={"date": "today"})),
+        (
+            {"reasoning_effort": "high", "chat_template_kwargs": {"enable_thinking": False, "reasoning_effort": "x"}},
+            ChatOptions(thinking=False, template_arguments={"reasoning_effort": "x"}),
+        ),
+    ],
+    ids=str,
+)
+async def test_options_are_passed_on(
+    agent: Agent, browser: Browser, given: dict[str, Any], expected: ChatOptions
+) -> None:
+    assert await options_of(agent, browser, **given) == expected
 
 
-async def test_images_are_refused_with_the_reason(agent: Agent, browser: Browser) -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    answer = await browser.chat(messages=[{"role": "user", "content": [image]}])
-    assert answer.status == 400 and answer.error["param"] == "messages[0].content[0]"
-    assert "no vision" in answer.error["message"].lower()
-    assert await refused(browser, messages=[{"role": "user", "content": [{"type": "input_audio"}]}])
+async def test_the_old_names_of_tools_are_refused_with_the_new_ones(agent: Agent, browser: Browser) -> None:
+    answer = await browser.chat(functions=[{"name": "f"}])
+    assert answer.error["message"] == "'functions' is not supported. Use tools instead."
+    answer = await browser.chat(function_call={"name": "f"})
+    assert "tool_choice" in answer.error["message"]
 
 
 async def test_10000_messages(agent: Agent, browser: Browser) -> None:

@@ -18,6 +18,12 @@ async def test_only_usable_models_are_listed(agent: Agent, browser: Browser) -> 
     assert [entry["id"] for entry in (await browser.ask("GET", "/v1/models")).json()["data"]] == [KEY]
 
 
+async def test_models_are_listed_whatever_they_are_for(agent: Agent, browser: Browser) -> None:
+    agent.library.models = [model(f"x/{can}", capabilities=[can]) for can in ("chat", "embedding", "rerank")]
+    listed = [entry["id"] for entry in (await browser.ask("GET", "/v1/models")).json()["data"]]
+    assert listed == ["x/chat", "x/embedding", "x/rerank"]
+
+
 async def test_further_names_of_instances_are_listed(agent: Agent, browser: Browser) -> None:
     agent.instances.loaded = [
         InstanceInfo(identifier="coder", model=KEY, state="ready", loaded_at=5.5),

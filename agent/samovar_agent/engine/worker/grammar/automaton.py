@@ -60,6 +60,30 @@ class Length:
         return state >= self._low
 
 
+class Without:
+    """Texts that do not hold `marker`."""
+
+    def __init__(self, marker: str) -> None:
+        self.start = 0
+        self._marker = marker
+        self._letters = sorted({ord(letter) for letter in marker})
+
+    def cuts(self) -> Iterable[int]:
+        """Around each of the marker's characters."""
+        return (cut for letter in self._letters for cut in (letter, letter + 1))
+
+    def step(self, state: int, point: int) -> int | None:
+        """How much of the marker stands at the end."""
+        text = self._marker[:state] + chr(point)
+        if text == self._marker:
+            return None
+        return next(size for size in range(len(text), -1, -1) if text.endswith(self._marker[:size]))
+
+    def accepts(self, state: int) -> bool:
+        """The text may end anywhere."""
+        return True
+
+
 def matches(automata: Sequence[Automaton], text: str) -> bool:
     """Whether every one of them takes `text`."""
     for automaton in automata:

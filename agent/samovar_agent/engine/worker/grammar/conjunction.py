@@ -52,10 +52,13 @@ class _Branch:
 
 
 class Document:
-    """A whole schema, measured. Raises `bad_request` where it is no JSON, too large or too deep."""
+    """A whole schema, measured. - path: what to call it.
 
-    def __init__(self, root: object, steps: Steps) -> None:
-        self._root, self._steps = root, steps
+    Raises `bad_request` where it is no JSON, too large or too deep.
+    """
+
+    def __init__(self, root: object, steps: Steps, path: str = "#") -> None:
+        self._root, self._steps, self._path = root, steps, path
         self._places: dict[int, tuple[int, str]] = {}
         self._measure()
 
@@ -66,7 +69,7 @@ class Document:
         while place is not None and len(parts) <= MAX_SCHEMA_DEPTH:  # an object in itself has no end
             parts.append(place[1].replace("~", "~0").replace("/", "~1"))
             place = self._places.get(place[0])
-        return "/".join(["#", *reversed(parts)])
+        return "/".join([self._path, *reversed(parts)])
 
     def alternatives(self, schemas: tuple[Schema, ...]) -> list[list[dict[str, Any]]]:
         """The ways in which all of `schemas` can hold, each as the schemas whose own keywords hold then."""
@@ -164,12 +167,12 @@ class Document:
             elif isinstance(value, str):
                 size += len(value.encode("utf-8", "surrogatepass"))
             elif value is not None and not isinstance(value, bool | int | float):
-                raise refusal("#", f"holds a {type(value).__name__}, which JSON does not have")
+                raise refusal(self._path, f"holds a {type(value).__name__}, which JSON does not have")
             elif isinstance(value, int):
                 size += value.bit_length() // 4
             size += 4 + sum(4 + len(name) for name, _ in children)
             if size > MAX_SCHEMA_BYTES:
-                raise refusal("#", f"is larger than {MAX_SCHEMA_BYTES} bytes", hint="Make the schema smaller.")
+                raise refusal(self._path, f"is larger than {MAX_SCHEMA_BYTES} bytes", hint="Make the schema smaller.")
             if children and depth >= MAX_SCHEMA_DEPTH:
                 raise refusal(
                     self.path(value),

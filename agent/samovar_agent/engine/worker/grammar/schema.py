@@ -32,16 +32,22 @@ def schema_grammar(schema: object) -> str:
     and of `oneOf` that no second one matches. Raises `bad_request` with the place and the reason for what no grammar
     can say, for schemas that allow nothing, and for those that are too large.
     """
-    return _Compiler(schema).grammar()
+    rules = Rules()
+    text = rules.gbnf(SchemaRules(schema, rules).value())
+    assert text
+    return text
 
 
-class _Compiler:
-    """Turns the nodes of one schema into rules, each once. A node is the schemas that hold for one value together."""
+class SchemaRules:
+    """Turns the nodes of one schema into rules, each once. A node is the schemas that hold for one value together.
 
-    def __init__(self, schema: object) -> None:
+    - rules: gets them, beside others. - path: what to call the schema in messages.
+    """
+
+    def __init__(self, schema: object, rules: Rules, *, path: str = "#") -> None:
         self._steps = Steps()
-        self._document = Document(schema, self._steps)
-        self._rules = Rules()
+        self._document = Document(schema, self._steps, path)
+        self._rules = rules
         self._root: Any = schema
         self._names: dict[tuple[int, ...], str] = {}
         self._nodes: dict[str, _Node] = {}
@@ -51,16 +57,15 @@ class _Compiler:
         self._waiting: list[str] = []
         self._current = ""
 
-    def grammar(self) -> str:
-        """All of it."""
-        root = self._node((self._root,))
+    def value(self, part: Schema | None = None, *also: Schema) -> str:
+        """The name of a rule for a value that is valid against the schema, or a part of it, and against `also`."""
+        root = self._node((self._root if part is None else part, *also))
         while self._waiting:
             self._current = name = self._waiting.pop()
             self._rules.define(name, self._value(self._nodes[name]))
-        text = self._rules.gbnf(root)
-        if text is None:
+        if root not in self._rules.ending():
             raise self._nothing(root)
-        return text
+        return root
 
     def _node(self, schemas: Sequence[Schema]) -> str:
         """The name of the rule for a value that all of `schemas` hold for; its rule is made later."""

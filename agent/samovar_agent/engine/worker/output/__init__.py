@@ -9,13 +9,13 @@ from samovar_agent.engine.worker.output.deltas import (
     Delta,
     OutputParser,
     Reasoning,
-    Tool,
     ToolCallArguments,
     ToolCallBegan,
 )
 from samovar_agent.engine.worker.output.family import Family, detect
 from samovar_agent.engine.worker.output.frame import Frame, ParameterLayout, tool_call_frame
 from samovar_agent.engine.worker.output.parsers import parser_for
+from samovar_protocol.values import Tool
 
 __all__ = [
     "Content",

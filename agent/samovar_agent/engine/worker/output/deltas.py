@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
-
-
-class Tool(msgspec.Struct, frozen=True):
-    """What the model may call. - parameters: a JSON Schema."""
-
-    name: str
-    description: str = ""
-    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Content(msgspec.Struct, frozen=True, tag="content"):

@@ -138,7 +138,7 @@ _FRAMES = {
     Family.HARMONY: Frame(
         before="<|channel|>commentary to=functions.",
         between=" <|constrain|>json<|message|>",
-        after="<|call|>",
+        after="",  # `<|call|>` follows, an end token, which no grammar has to ask for
         separator=None,
         triggers=("<|channel|>commentary to=functions.",),
     ),

@@ -13,10 +13,10 @@ from samovar_agent.engine.worker.output.deltas import (
     Content,
     Delta,
     Reasoning,
-    Tool,
     ToolCallArguments,
     ToolCallBegan,
 )
+from samovar_protocol.values import Tool
 
 NAME = re.compile(r"[\w.:/-]")
 _WHOLE_NAME = re.compile(r"[\w.:/-]{1,128}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from samovar_agent.engine.worker.output.deepseek import DeepSeek
-from samovar_agent.engine.worker.output.deltas import OutputParser, Tool
+from samovar_agent.engine.worker.output.deltas import OutputParser
 from samovar_agent.engine.worker.output.family import Family
 from samovar_agent.engine.worker.output.gemma import Gemma
 from samovar_agent.engine.worker.output.gemma_native import FunctionGemma, Gemma4
@@ -17,6 +17,7 @@ from samovar_agent.engine.worker.output.machine import Machine
 from samovar_agent.engine.worker.output.mistral import Mistral
 from samovar_agent.engine.worker.output.plain_json import PlainJson
 from samovar_agent.engine.worker.output.qwen_coder import QwenCoder
+from samovar_protocol.values import Tool
 
 _PARSERS: dict[Family, type[Machine]] = {
     Family.HERMES: Hermes,

@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Mapping
 
-from samovar_agent.engine.worker.output.deltas import Tool
+from samovar_protocol.values import Tool
 
 MAX_CHARACTERS = 64 * 1024
 """Python's parser takes memory many times the size of its text."""

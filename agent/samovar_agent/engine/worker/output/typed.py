@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from samovar_agent.engine.worker.output.deltas import Tool
 from samovar_agent.engine.worker.output.json_text import decode
+from samovar_protocol.values import Tool
 
 _PYTHON = {"true": "true", "false": "false", "none": "null"}
 
@@ -17,7 +17,7 @@ def to_json(text: str, key: str, tool: Tool | None) -> str:
     schema = properties.get(key) if isinstance(properties, dict) else None
     if not isinstance(schema, dict):
         return _string(text)
-    types = _types(schema)
+    types = types_of(schema)
     if types == {"string"}:
         return _string(text)
     stripped = text.strip()
@@ -31,8 +31,8 @@ def to_json(text: str, key: str, tool: Tool | None) -> str:
     return stripped if fits else _string(text)
 
 
-def _types(schema: dict[str, Any]) -> set[str]:
-    """The types that the schema allows as far as it says so itself; empty: any."""
+def types_of(schema: dict[str, Any]) -> set[str]:
+    """The types that a schema allows as far as it says so itself; empty: any."""
     declared = schema.get("type")
     if isinstance(declared, str):
         return {declared}
@@ -41,7 +41,7 @@ def _types(schema: dict[str, Any]) -> set[str]:
     for keyword in ("anyOf", "oneOf"):
         options = schema.get(keyword)
         if isinstance(options, list):
-            each = [_types(option) if isinstance(option, dict) else set() for option in options]
+            each = [types_of(option) if isinstance(option, dict) else set() for option in options]
             return set[str]().union(*each) if all(each) else set()
     values = schema.get("enum", [schema["const"]] if "const" in schema else [])
     return {_type_of(value) for value in values} if isinstance(values, list) else set()

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from samovar_agent.engine.worker.llama import low_level
+from samovar_agent.engine.worker.library import low_level
 
 CANDIDATES = 1500
 """Tokens that a step of a walk chooses from, besides the short ones; all of them would take ten times as long."""

@@ -32,8 +32,8 @@ from samovar_agent.engine.worker.output.typed import to_json
     ],
 )
 def test_a_value_gets_the_type_that_the_schema_wants(schema: Any, text: str, expected: str) -> None:
-    assert to_json(text, "key", Tool("f", parameters={"properties": {"key": schema}})) == expected
+    assert to_json(text, "key", Tool(name="f", parameters={"properties": {"key": schema}})) == expected
 
 
 def test_without_a_schema_everything_is_text() -> None:
-    assert to_json("7", "key", None) == to_json("7", "key", Tool("f")) == '"7"'
+    assert to_json("7", "key", None) == to_json("7", "key", Tool(name="f")) == '"7"'

@@ -1,0 +1,26 @@
+"""`embed`: vectors of texts."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from samovar_agent.control.call import Call
+from samovar_protocol.replies import EmbedReply
+from samovar_protocol.requests import Embed
+
+
+async def handle(call: Call, request: Embed) -> EmbedReply:
+    """Load progress, then the vectors; leaving early stops the worker."""
+    items = call.services.instances.embed(
+        request.model,
+        request.inputs,
+        dimensions=request.dimensions,
+        priority=request.priority,
+        client=call.requester,
+    )
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, EmbedReply):
+                return item
+            call.send(item)
+    raise AssertionError("an embedding ends with its reply or raises")

@@ -1,0 +1,231 @@
+"""The small part that computes: one llama.cpp context whose cells all sequences share.
+
+context = Context(model, options, interrupt)
+rows = context.compute([Part(sequence=0, position=0, tokens=prompt, outputs=1)])
+sampler.sample(context.pointer, rows[0])
+
+It also is the `Memory` of a `PrefixCache`: what can be shared and cut back depends on how the model remembers, and is
+known here alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from samovar_agent.engine.interface import LoadOptions
+from samovar_agent.engine.worker.interrupt import Interrupt
+from samovar_agent.engine.worker.model import Model
+from samovar_protocol import FailureCode, SamovarError
+
+STEP_TOKENS = 512
+"""Tokens in one step at most. llama.cpp computes them as one graph, so a step happens wholly or not at all."""
+SEQUENCES = 64
+"""Running and remembered ones together, where they share cells and cost nothing but a number."""
+STATES = 8
+"""The same where each sequence has a state or a window of its own."""
+
+_NO_ROOM, _ABORTED = 1, 2
+
+
+class NoRoomError(Exception):
+    """The memory is full; nothing was computed."""
+
+
+class Part(NamedTuple):
+    """What one sequence gets of a step.
+
+    - position: of the first token, which is how many are in memory. - outputs: of so many last tokens the scores.
+    """
+
+    sequence: int
+    position: int
+    tokens: Sequence[int]
+    outputs: int
+
+
+class Context:
+    """A model's memory, and steps of computing in it.
+
+    - interrupt: ends a step half way, from another thread.
+    Raises `load_failed` or `model_unsupported` with what llama.cpp said.
+    """
+
+    def __init__(self, model: Model, options: LoadOptions, interrupt: Interrupt) -> None:
+        self._llama = llama = model.llama
+        self._model, self._interrupt = model, interrupt  # llama.cpp keeps a pointer into the latter
+        self._window = model.window
+        self._recurrent = model.recurrent
+        self.sequences = STATES if self._window or self._recurrent else SEQUENCES
+        self.step_outputs = SEQUENCES  # llama.cpp wants as many as sequences; pages that are never used cost nothing
+        self.cells = options.context_length
+        self.pointer = self._new(options)
+        self._memory = llama.llama_get_memory(self.pointer)
+        if not self._memory:
+            raise SamovarError(
+                FailureCode.MODEL_UNSUPPORTED,
+                "This model does not write text; it is for embeddings or ranking.",
+                hint="Choose a chat model.",
+            )
+        if not self._recurrent:  # a recurrent state that was interrupted half way could not be repaired
+            self._abort = ctypes.cast(_c_library().strlen, llama.ggml_abort_callback)
+            # Called before each of some thousand graph nodes, so it must be C and not Python. strlen of the flag is
+            # false while the flag is an empty string and true when it is one character long.
+            llama.llama_set_abort_callback(self.pointer, self._abort, interrupt.pointer)
+        self._lengths: dict[int, int] = {}
+        self._tokens = (llama.llama_token * STEP_TOKENS)()
+        self._positions = (llama.llama_pos * STEP_TOKENS)()
+        self._owners = (llama.llama_seq_id * STEP_TOKENS)()
+        self._outputs: Any = (ctypes.c_int8 * STEP_TOKENS)()
+        self._batch = self._new_batch()
+
+    @property
+    def can_rewind(self) -> bool:
+        """Whether the newest tokens of a sequence can be forgotten again."""
+        return not self._recurrent
+
+    @property
+    def can_share_any_prefix(self) -> bool:
+        """Whether all that was computed stays, so that any beginning of a sequence can be shared."""
+        return not self._recurrent and not self._window
+
+    def compute(self, parts: Sequence[Part]) -> list[int] | None:
+        """Compute one step; for each part the row of its first output, or -1; None where an interrupt came first.
+
+        Together at most `STEP_TOKENS` tokens and `step_outputs` outputs. Raises `NoRoomError`.
+        """
+        rows: list[int] = []
+        count = 0
+        for sequence, position, tokens, outputs in parts:
+            end = count + len(tokens)
+            self._tokens[count:end] = tokens
+            self._positions[count:end] = list(range(position, position + len(tokens)))
+            self._owners[count:end] = [sequence] * len(tokens)
+            self._outputs[count:end] = [0] * (len(tokens) - outputs) + [1] * outputs
+            rows.append(end - outputs if outputs else -1)
+            count = end
+        self._batch.n_tokens = count
+        code = self._llama.llama_decode(self.pointer, self._batch)
+        if code == 0:
+            for sequence, position, tokens, _ in parts:
+                self._lengths[sequence] = position + len(tokens)
+            return rows
+        if code == _ABORTED:
+            return None
+        if code == _NO_ROOM:
+            raise NoRoomError
+        raise SamovarError(
+            FailureCode.INTERNAL,
+            f"llama.cpp could not compute {count} tokens (code {code}): {self._model.log.error or 'without a reason'}.",
+            hint="The worker's log has the details.",
+        )
+
+    def intact(self, sequence: int, length: int) -> bool:
+        """Whether the first `length` tokens are all that is needed to go on from there.
+
+        A state is only that of the newest token. The cells of a sliding window's layers are reused from the oldest on,
+        so that what remains has no holes; it must reach back as far as the window does.
+        """
+        if length == self._lengths.get(sequence, 0):
+            return True
+        if self._recurrent:
+            return False
+        if not self._window:
+            return True
+        oldest: int = self._llama.llama_memory_seq_pos_min(self._memory, sequence)
+        return 0 <= oldest <= max(0, length - self._window + 1)
+
+    def share(self, source: int, target: int, length: int) -> bool:
+        """Let the empty sequence `target` begin with the first tokens of `source`; False where that cannot be."""
+        if not self.intact(source, length):
+            return False
+        self._llama.llama_memory_seq_cp(self._memory, source, target, -1, length)
+        self._lengths[target] = length
+        return True
+
+    def truncate(self, sequence: int, length: int) -> bool:
+        """Forget all but the first tokens; False where this kind of memory cannot go back."""
+        if length == self._lengths.get(sequence, 0):
+            return True
+        if not self.intact(sequence, length):
+            return False
+        if not self._llama.llama_memory_seq_rm(self._memory, sequence, length, -1):
+            return False
+        self._lengths[sequence] = length
+        return True
+
+    def forget(self, sequence: int) -> None:
+        """Forget all of a sequence."""
+        self._llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        self._lengths.pop(sequence, None)
+
+    def save(self, sequence: int) -> bytearray | None:
+        """A sequence's state, to be kept outside; None where llama.cpp cannot give it."""
+        size = self._llama.llama_state_seq_get_size(self.pointer, sequence)
+        if not size:
+            return None
+        state = bytearray(size)
+        array = (ctypes.c_uint8 * size).from_buffer(state)
+        written = self._llama.llama_state_seq_get_data(self.pointer, array, size, sequence)
+        return state if written == size else None
+
+    def restore(self, sequence: int, state: bytes, length: int) -> bool:
+        """Give the empty sequence a saved state of `length` tokens; False where it does not fit."""
+        llama = self._llama
+        # Read only, so the bytes need no copy.
+        data = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
+        read = llama.llama_state_seq_set_data(self.pointer, data, len(state), sequence)
+        if not read or llama.llama_memory_seq_pos_max(self._memory, sequence) != length - 1:
+            llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+            return False
+        self._lengths[sequence] = length
+        return True
+
+    def reset(self) -> None:
+        """Forget everything, after a failure that may have left anything behind."""
+        self._llama.llama_memory_clear(self._memory, True)
+        self._lengths.clear()
+
+    def close(self) -> None:
+        """Free everything."""
+        self._llama.llama_free(self.pointer)
+
+    def _new(self, options: LoadOptions) -> Any:
+        llama = self._llama
+        parameters = llama.llama_context_default_params()
+        parameters.n_ctx = options.context_length
+        parameters.n_batch = parameters.n_ubatch = STEP_TOKENS
+        parameters.n_seq_max = self.sequences
+        parameters.n_outputs_max = self.step_outputs
+        parameters.kv_unified = True
+        parameters.n_threads = parameters.n_threads_batch = options.threads
+        parameters.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
+        # Cells of a window that several sequences share are not reused; with as many as there are tokens, none lacks.
+        parameters.swa_full = self._window * self.sequences + STEP_TOKENS >= options.context_length
+        context = llama.llama_init_from_model(self._model.pointer, parameters)
+        if not context:
+            raise self._model.log.failure("make room for this model's context")
+        return context
+
+    def _new_batch(self) -> Any:
+        """A batch over arrays of ours, so that filling it is a copy of slices."""
+        llama = self._llama
+        self._counts = (ctypes.c_int32 * STEP_TOKENS)(*(1,) * STEP_TOKENS)
+        one = ctypes.sizeof(llama.llama_seq_id)
+        first = ctypes.addressof(self._owners)
+        pointer = ctypes.POINTER(llama.llama_seq_id)
+        places = (ctypes.cast(first + one * index, pointer) for index in range(STEP_TOKENS))
+        self._owner_pointers = (pointer * STEP_TOKENS)(*places)
+        batch = llama.llama_batch()
+        batch.token = ctypes.cast(self._tokens, ctypes.POINTER(llama.llama_token))
+        batch.pos = ctypes.cast(self._positions, ctypes.POINTER(llama.llama_pos))
+        batch.n_seq_id = ctypes.cast(self._counts, ctypes.POINTER(ctypes.c_int32))
+        batch.seq_id = ctypes.cast(self._owner_pointers, ctypes.POINTER(pointer))
+        batch.logits = ctypes.cast(self._outputs, ctypes.POINTER(ctypes.c_int8))
+        return batch
+
+
+def _c_library() -> Any:
+    return ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)

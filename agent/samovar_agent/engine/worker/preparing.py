@@ -1,0 +1,54 @@
+"""Makes a request for text ready to be computed: prompt, samplers and parsers of all its replies."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from samovar_agent.engine.wire import Generate
+from samovar_agent.engine.worker.inbox import Request
+from samovar_agent.engine.worker.job import Branch, Job
+from samovar_agent.engine.worker.model import Model
+from samovar_agent.engine.worker.prompt import chat_template, check_room, prepare
+from samovar_agent.engine.worker.sampler import Sampler
+from samovar_protocol import FailureCode, SamovarError
+
+
+def preparer(model: Model, context_length: int) -> Callable[[Request, float], Job]:
+    """What makes requests ready, given each with the time of its arrival; raises all that can be wrong with one."""
+    template = chat_template(model)
+    keys = itertools.count()
+
+    def ready(request: Request, received: float) -> Job:
+        if not isinstance(request, Generate):
+            raise SamovarError(
+                FailureCode.MODEL_UNSUPPORTED,
+                "This model writes text; it makes no vectors and ranks nothing.",
+                hint="Choose an embedding or reranking model.",
+            )
+        generation = request.generation
+        prepared = prepare(model, template, generation)
+        check_room(len(prepared.tokens), context_length)
+        job = Job(request.id, generation, received, prepared.stop_tokens)
+        first = Sampler(
+            model,
+            generation.sampling,
+            prepared.tokens,
+            grammar=prepared.constraint,
+            context_length=context_length,
+        )
+        for choice in range(generation.options.n):
+            sampler = first.fork(choice) if choice else first
+            parser = prepared.parser(choice)
+            job.branches.append(
+                Branch(job, next(keys), prepared.tokens, sampler, parser, choice=choice, context_length=context_length)
+            )
+        return job
+
+    return ready
+
+
+def discard(job: Job) -> None:
+    """Free a request that nobody wants any more."""
+    for branch in job.branches:
+        branch.drop()

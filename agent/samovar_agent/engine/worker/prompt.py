@@ -1,0 +1,214 @@
+"""What is done for a request before anything is computed: all that can be refused.
+
+prepared = prepare(model, chat_template(model), generation)
+check_room(len(prepared.tokens), context_length)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from samovar_agent.engine.interface import Generation
+from samovar_agent.engine.worker.constraint import Constraint
+from samovar_agent.engine.worker.model import Model
+from samovar_agent.engine.worker.output import Family, parser_for
+from samovar_agent.engine.worker.output.reasoning import reasoning_frame
+from samovar_agent.engine.worker.output.special import special_markers
+from samovar_agent.engine.worker.reply_parser import PlainReply, ReplyParser, StructuredReply
+from samovar_agent.engine.worker.template import ChatTemplate
+from samovar_agent.engine.worker.tokens import KnownTokens, markers_of, seams_of, special_tokens
+from samovar_agent.engine.worker.tool_grammar import ConstraintCache, Reasoning, Wanted
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.values import ChatOptions, NamedTool, Tool
+
+_TAIL = 400
+"""Characters at the end of a prompt that can say whether reasoning has begun."""
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
+
+
+class Vocabulary(Protocol):
+    """The part of `Model` that knows tokens."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens there are."""
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """All tokens that end the model's turn."""
+
+    def tokenize(self, text: str, *, special: bool, bos: bool = False) -> list[int]:
+        """The tokens of a text."""
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """A token's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request, ready to compute.
+
+    - tokens: the prompt. - constraint: what the reply must look like. - stop_tokens: end a reply; they are not shown.
+    - parser: makes what reads one reply; gets the number of the choice.
+    """
+
+    tokens: list[int]
+    constraint: Constraint | None
+    stop_tokens: frozenset[int]
+    parser: Callable[[int], ReplyParser]
+
+
+_Parts = tuple[list[int], Constraint | None, Callable[[int], ReplyParser]]
+_constraints = ConstraintCache()
+_known: WeakKeyDictionary[Vocabulary, KnownTokens] = WeakKeyDictionary()
+
+
+def prepare(model: Vocabulary, template: ChatTemplate, generation: Generation) -> Prepared:
+    """Everything but the computing. May be called by several threads.
+
+    Raises `bad_request` for an empty prompt, tokens that the model does not have, tools, schemas and grammars that
+    cannot be, and what the template says.
+    """
+    sampling = generation.sampling
+    _check_range(model, [*sampling.stop_tokens, *sampling.logit_bias])
+    if generation.prompt is None:
+        tokens, constraint, parser = _conversation(model, template, generation)
+    else:
+        tokens, constraint, parser = _raw(model, generation.prompt, generation)
+    if not tokens:
+        raise SamovarError(FailureCode.BAD_REQUEST, "The prompt is empty.", hint="Send at least one message with text.")
+    ends = frozenset[int]() if sampling.ignore_eos else model.end_tokens
+    return Prepared(tokens, constraint, ends.union(sampling.stop_tokens), parser)
+
+
+def chat_template(model: Model) -> ChatTemplate:
+    """The model's own template, or the most common one; keeps people from typing the model's markers."""
+    source, specials = model.chat_template, special_tokens(model)
+    return ChatTemplate(
+        source,
+        bos=model.bos_text,
+        eos=model.eos_text,
+        markers=markers_of(specials, source or ""),
+        seams=seams_of(specials),
+    )
+
+
+def check_room(prompt_tokens: int, context_length: int) -> None:
+    """Raises `context_overflow` where the prompt is longer than the context."""
+    if prompt_tokens > context_length:
+        raise SamovarError(
+            FailureCode.CONTEXT_OVERFLOW,
+            f"The prompt has {prompt_tokens:,} tokens; the context holds {context_length:,}.",
+            hint="Shorten the conversation, or load the model with a larger context.",
+            details={"prompt_tokens": prompt_tokens, "context_length": context_length},
+        )
+
+
+def _raw(model: Vocabulary, prompt: str | list[int], generation: Generation) -> _Parts:
+    """Text or tokens to go on from; markers in it are meant, and the reply is text whatever it holds."""
+    if isinstance(prompt, str):
+        tokens = model.tokenize(prompt, special=True, bos=True) if prompt else []
+    else:
+        tokens = prompt
+        _check_range(model, tokens)
+    wanted = Wanted(family=Family.JSON, reply_format=generation.options.reply_format)
+    return tokens, _constraints.get(wanted), _plain(model, generation.sampling.stop)
+
+
+def _conversation(model: Vocabulary, template: ChatTemplate, generation: Generation) -> _Parts:
+    options, stops = generation.options, generation.sampling.stop
+    tools = _offered(options)
+    rendered = template.render(
+        generation.messages, tools=tools, thinking=options.thinking, arguments=options.template_arguments
+    )
+    tokens = _tokens(model, rendered.parts)
+    family = template.family if tools else template.detected
+    tail = rendered.text[-_TAIL:]
+    wanted = Wanted(
+        family=family,
+        reasoning=_reasoning(family, tail) if template.thinks else "none",
+        tools=_callable(options, tools),
+        must_call=bool(tools) and options.tool_choice != "auto",
+        parallel=options.parallel_tool_calls,
+        reply_format=options.reply_format,
+    )
+    constraint = _constraints.get(wanted)
+    if not tools and not template.thinks:
+        return tokens, constraint, _plain(model, [*stops, *template.stop])
+
+    def parser(choice: int) -> ReplyParser:
+        reader = parser_for(family, tools=tools, reasoning=True, prompt_tail=tail)
+        markers = special_markers(family)
+        return StructuredReply(model, reader, markers, choice=choice, stops=stops, raw_stops=template.stop)
+
+    return tokens, constraint, parser
+
+
+def _tokens(model: Vocabulary, parts: Sequence[str]) -> list[int]:
+    if not any(parts):
+        return []
+    known = _known.setdefault(model, KnownTokens(partial(model.tokenize, special=True)))
+    tokens = model.tokenize(parts[0], special=True, bos=True)
+    for part in parts[1:]:
+        tokens += known.of(part)
+    return tokens
+
+
+def _plain(model: Vocabulary, stops: Sequence[str]) -> Callable[[int], ReplyParser]:
+    return lambda choice: PlainReply(model, choice=choice, stops=stops)
+
+
+def _check_range(model: Vocabulary, tokens: Sequence[int]) -> None:
+    size = model.vocabulary_size
+    wrong = next((token for token in tokens if not 0 <= token < size), None)
+    if wrong is not None:
+        raise SamovarError(
+            FailureCode.BAD_REQUEST,
+            f"The model has no token {wrong}; its tokens are 0 to {size - 1:,}.",
+            hint="Use the tokens of this very model.",
+        )
+
+
+def _offered(options: ChatOptions) -> list[Tool]:
+    """The tools that the model is told of."""
+    tools = options.tools if options.tool_choice != "none" else []
+    names: set[str] = set()
+    for tool in tools:
+        if not _TOOL_NAME.fullmatch(tool.name) or tool.name in names:
+            what = "is there twice" if tool.name in names else "is not a name that models can write"
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                f"The tool name '{tool.name[:100]}' {what}.",
+                hint="Give each tool a name of its own, of letters, digits, '_' and '-'.",
+            )
+        names.add(tool.name)
+    if not tools and (options.tool_choice == "required" or isinstance(options.tool_choice, NamedTool)):
+        raise SamovarError(FailureCode.BAD_REQUEST, "A tool must be called, and there is none.", hint="Send the tools.")
+    return tools
+
+
+def _callable(options: ChatOptions, tools: list[Tool]) -> list[Tool]:
+    """The tools that it may call."""
+    choice = options.tool_choice
+    if not isinstance(choice, NamedTool):
+        return tools
+    named = [tool for tool in tools if tool.name == choice.name]
+    if not named:
+        raise SamovarError(
+            FailureCode.BAD_REQUEST,
+            f"The tool '{choice.name[:100]}' must be called, and it is not among the tools.",
+            hint="Send that tool, or choose one of those that are sent.",
+        )
+    return named
+
+
+def _reasoning(family: Family, tail: str) -> Reasoning:
+    frame, end = reasoning_frame(family), tail.rstrip()
+    if end.endswith(frame.end) and family is not Family.HARMONY:
+        return "none"
+    return "open" if end.endswith(frame.begin) else "possible"

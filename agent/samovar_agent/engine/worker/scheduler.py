@@ -1,0 +1,113 @@
+"""What the next step computes, who may begin, and who has to give way. Decisions only, without a model.
+
+A step is one call of llama.cpp that computes tokens of several sequences. Replies that are being written get their one
+token each first, since somebody reads along; the rest of the step goes to prompts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from samovar_agent.engine.worker.prefix_tree import shared_prefix
+
+MIXED_TOKENS = 256
+"""Tokens of a step in which replies are written too: they wait for the whole of it."""
+WORTH_WAITING = 32
+"""A request waits for another that computes the same prefix from so many tokens on."""
+SECONDS_PER_TOKEN = 0.003
+"""How long a prompt's token is taken to last where prompts of different lengths are ordered. Only the order of
+magnitude matters: how long a short prompt may overtake a long one."""
+
+
+class Work(NamedTuple):
+    """A sequence with tokens to compute.
+
+    - key: whatever tells it apart. - pending: how many tokens; 1 for a reply being written. - due: orders prompts.
+    - background: gives way to the others.
+    """
+
+    key: int
+    pending: int
+    due: float = 0.0
+    background: bool = False
+
+
+class Share(NamedTuple):
+    """What a sequence gets of a step."""
+
+    key: int
+    tokens: int
+
+
+def due(admitted: float, tokens: int) -> float:
+    """When a prompt ought to be done, in the clock of `admitted`; prompts are computed in this order.
+
+    Short ones overtake long ones, so that a question does not wait for a book; but each waits at most as long as it
+    takes itself, so that a book is read in the end.
+    """
+    return admitted + tokens * SECONDS_PER_TOKEN
+
+
+def plan(work: Sequence[Work], *, step_tokens: int, outputs: int) -> list[Share]:
+    """The next step: who gets how many tokens of it.
+
+    - step_tokens: that a step can have. - outputs: sequences that can get to their next token in one step; there are
+    never more replies being written.
+    """
+    writing = [one for one in work if one.pending == 1]
+    reading = [one for one in work if one.pending > 1]
+    # With more replies than outputs the first ones go first; the caller rotates them.
+    shares = [Share(one.key, 1) for one in writing[:outputs]]
+    if not reading:
+        return shares
+    reading.sort(key=lambda one: (one.background, one.due))
+    limit = min(step_tokens, MIXED_TOKENS) if shares else step_tokens
+    left, ends = limit - len(shares), outputs - len(shares)
+    for one in reading:
+        tokens = min(one.pending, left)
+        if tokens == one.pending and not ends:
+            tokens -= 1  # its last token would need an output
+        if tokens <= 0:
+            break
+        ends -= tokens == one.pending
+        shares.append(Share(one.key, tokens))
+        left -= tokens
+    return shares
+
+
+class Leader(NamedTuple):
+    """A running sequence that computes a prefix which another one needs. - until: so many tokens."""
+
+    key: int
+    until: int
+
+
+def leader(tokens: Sequence[int], known: int, running: Iterable[tuple[int, Sequence[int], int]]) -> Leader | None:
+    """Whom a prompt should wait for, since that one is about to compute what both begin with; None for nobody.
+
+    - known: tokens of the prompt that are in memory. - running: key, tokens and how many of them are computed.
+    """
+    best: Leader | None = None
+    for key, others, computed in running:
+        common = min(shared_prefix(tokens, others), len(tokens) - 1)
+        if common > computed and common >= known + WORTH_WAITING and (best is None or common > best.until):
+            best = Leader(key, common)
+    return best
+
+
+def crowded(clients: Iterable[str], places: int) -> set[str]:
+    """Clients that run so much that the last places are kept for others."""
+    most = max(1, places - places // 4)
+    return {client for client, count in Counter(clients).items() if count >= most}
+
+
+def to_give_way(running: Sequence[tuple[int, bool, float]]) -> int | None:
+    """Who stops where memory ran out and goes on later: background first, then who began last; None for one alone.
+
+    - running: key, whether in the background, and when it was admitted.
+    """
+    if len(running) < 2:
+        return None
+    return max(running, key=lambda one: (one[1], one[2]))[0]

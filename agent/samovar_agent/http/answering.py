@@ -1,0 +1,111 @@
+"""From what `Instances` yields to a response: the last item alone, or everything as it comes.
+
+A dialect brings its own `Encoder`; loading, failures before and after the first byte, heartbeats and interruption are
+the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Protocol, TypeVar
+
+from aiohttp import web
+
+from samovar_agent.events import cause
+from samovar_agent.http.errors import as_samovar_error
+from samovar_agent.http.open_work import Job
+from samovar_agent.http.sse import EventStream
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.replies import ChatReply
+from samovar_protocol.values import AnyDelta, Progress
+
+R = TypeVar("R")
+
+
+class Encoder(Protocol):
+    """A reply as the events of one dialect."""
+
+    def begin(self) -> bytes:
+        """What comes before the first piece."""
+
+    def delta(self, delta: AnyDelta) -> bytes:
+        """A piece of the reply; runs for every token."""
+
+    def end(self, reply: ChatReply) -> bytes:
+        """What comes after the last piece."""
+
+
+async def last(
+    items: AsyncGenerator[object, None], kind: type[R], job: Job, on_item: Callable[[object], None] = lambda item: None
+) -> R:
+    """The reply, of type `kind`, that ends `items`. - on_item: told of those before it."""
+    async with job.interruptible(), aclosing(items):
+        async for item in items:
+            if isinstance(item, kind):
+                return item
+            on_item(item)
+    raise _ended_early()
+
+
+async def stream(
+    request: web.Request,
+    job: Job,
+    items: AsyncGenerator[AnyDelta | Progress | ChatReply, None],
+    encoder: Callable[[], Encoder],
+) -> web.StreamResponse:
+    """Send everything as it comes. A failure before the first byte is raised, and has its HTTP status."""
+    async with EventStream(request, request_id()) as events:
+        try:
+            async with job.interruptible():
+                await _send(events, items, encoder)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            failure = as_samovar_error(error)
+            if not events.started:
+                raise failure from error
+            await events.fail(failure)
+        return await events.end()
+
+
+def request_id() -> dict[str, str]:
+    """The header with the id that this request's events and log lines carry; SDKs show it with an error."""
+    return {"x-request-id": cause.get() or ""}
+
+
+def json_response(body: bytes) -> web.Response:
+    """A whole reply."""
+    return web.Response(body=body, headers={"Content-Type": "application/json", **request_id()})
+
+
+async def _send(
+    events: EventStream,
+    items: AsyncGenerator[AnyDelta | Progress | ChatReply, None],
+    new_encoder: Callable[[], Encoder],
+) -> None:
+    encoder: Encoder | None = None
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, Progress):
+                await events.comment(_sentence(item))
+                continue
+            data = b""
+            if encoder is None:
+                encoder = new_encoder()
+                data = encoder.begin()
+            if isinstance(item, ChatReply):
+                await events.send(data + encoder.end(item))
+                return
+            await events.send(data + encoder.delta(item))
+    raise _ended_early()
+
+
+def _sentence(progress: Progress) -> str:
+    if not progress.total:
+        return progress.stage
+    return f"{progress.stage} {min(100 * progress.done / progress.total, 100):.0f} %"
+
+
+def _ended_early() -> SamovarError:
+    return SamovarError(FailureCode.INTERNAL, "The engine ended without a reply.", hint="See `samovar logs`.")

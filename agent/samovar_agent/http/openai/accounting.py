@@ -1,0 +1,72 @@
+"""What a reply took: token counts as OpenAI has them, and our own addition."""
+
+from __future__ import annotations
+
+import msgspec
+
+from samovar_protocol.values import Stats
+
+
+class PromptTokensDetails(msgspec.Struct, frozen=True):
+    """- cached_tokens: how much of the prompt was not computed again."""
+
+    cached_tokens: int
+
+
+class CompletionTokensDetails(msgspec.Struct, frozen=True):
+    """- reasoning_tokens: how much of the reply was thinking."""
+
+    reasoning_tokens: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Token counts of a reply; of all choices together."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+
+class PromptUsage(msgspec.Struct, frozen=True):
+    """Token counts where nothing is written, as for vectors."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """Our own addition, `samovar`: where the time went, and what guessing ahead brought."""
+
+    queue_seconds: float
+    load_seconds: float
+    prompt_seconds: float
+    decode_seconds: float
+    tokens_per_second: float
+    drafted_tokens: int
+    accepted_tokens: int
+
+
+def usage(stats: Stats, reasoning_tokens: int) -> Usage:
+    """The counts of one request."""
+    return Usage(
+        prompt_tokens=stats.prompt_tokens,
+        completion_tokens=stats.completion_tokens,
+        total_tokens=stats.prompt_tokens + stats.completion_tokens,
+        prompt_tokens_details=PromptTokensDetails(stats.cached_tokens),
+        completion_tokens_details=CompletionTokensDetails(reasoning_tokens),
+    )
+
+
+def timings(stats: Stats) -> Timings:
+    """The times of one request."""
+    return Timings(
+        queue_seconds=stats.queue_seconds,
+        load_seconds=stats.load_seconds,
+        prompt_seconds=stats.prompt_seconds,
+        decode_seconds=stats.decode_seconds,
+        tokens_per_second=stats.tokens_per_second,
+        drafted_tokens=stats.drafted_tokens,
+        accepted_tokens=stats.accepted_tokens,
+    )

@@ -1,0 +1,107 @@
+"""`POST /v1/embeddings`: vectors of texts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from samovar_agent.http.answering import json_response, last
+from samovar_agent.http.errors import bad_request
+from samovar_agent.http.json_body import read_json
+from samovar_agent.http.open_work import Job
+from samovar_agent.http.openai.accounting import PromptUsage
+from samovar_protocol.replies import EmbedReply
+from samovar_protocol.values import Name
+
+if TYPE_CHECKING:
+    from samovar_agent.services import Services
+
+_FLOAT_BYTES = 4
+Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body. - input: a text, the tokens of one, or a list of either. - user: without effect."""
+
+    model: Name
+    input: str | Annotated[list[str | Token | list[Token]], Meta(min_length=1)]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    user: Any = None
+
+    def to_inputs(self) -> list[str | list[int]]:
+        """One entry a vector; raises `bad_request` for a mixture of texts and single tokens."""
+        if isinstance(self.input, str):
+            return [self.input]
+        tokens = [item for item in self.input if isinstance(item, int)]
+        if not tokens:
+            inputs = [item for item in self.input if not isinstance(item, int)]
+        elif len(tokens) == len(self.input):
+            inputs = [tokens]
+        else:
+            raise bad_request("'input' mixes texts and tokens.", param="input", hint="Send a list of one kind.")
+        if len(inputs) > 20_000:
+            raise bad_request(f"'input' has {len(inputs):,} entries; 20,000 are the limit.", param="input")
+        if [] in inputs:
+            raise bad_request("A list of tokens in 'input' is empty.", param="input")
+        return inputs
+
+
+class Embedding(msgspec.Struct, frozen=True, kw_only=True):
+    """A vector: numbers, or in base64 the same as 32-bit floats, little-endian."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
+    """One vector an input, in their order."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: PromptUsage
+
+
+_decoder = msgspec.json.Decoder(EmbeddingsRequest)
+
+
+class Embeddings:
+    """The endpoint."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def create(self, request: web.Request, job: Job) -> web.Response:
+        """Answer one request; a client that goes away cancels this, and with it the engine's work."""
+        body = await read_json(request, _decoder)
+        items = self._services.instances.embed(
+            body.model, body.to_inputs(), dimensions=body.dimensions, client=job.client
+        )
+        reply = await last(items, EmbedReply, job)
+        return json_response(
+            msgspec.json.encode(
+                EmbeddingList(
+                    data=[
+                        Embedding(index=index, embedding=vector)
+                        for index, vector in enumerate(_vectors(reply, body.encoding_format))
+                    ],
+                    model=reply.model,
+                    usage=PromptUsage(reply.prompt_tokens, reply.prompt_tokens),
+                )
+            )
+        )
+
+
+def _vectors(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> Sequence[list[float] | str]:
+    if encoding != "base64":
+        return reply.rows()
+    width = reply.dimensions * _FLOAT_BYTES
+    starts = range(0, len(reply.vectors), width)
+    return [base64.b64encode(reply.vectors[start : start + width]).decode() for start in starts]
