@@ -12,9 +12,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tests.bench import commands, compare, decode, first, idle, ping, restart, speculation, startup
+from tests.bench import commands, compare, decode, embeddings, first, idle, ping, restart, speculation, startup
 from tests.bench.report import machine, table
 
+AGAINST_SERVER = ("compare", "embeddings")
 BENCHMARKS = {
     "startup": startup.measure,
     "commands": commands.measure,
@@ -30,20 +31,25 @@ BENCHMARKS = {
 def main() -> int:
     """Run the chosen benchmarks; 1 where a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure Samovar against its goals.")
-    names = ", ".join(BENCHMARKS)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {names}; all without one; compare with --server")
+    names = f"{', '.join(BENCHMARKS)}; with --server also {', '.join(AGAINST_SERVER)}"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {names}; all without one")
     parser.add_argument("--quick", action="store_true", help="few and short runs, to try it")
-    parser.add_argument("--server", type=Path, metavar="FILE", help="the llama-server that `compare` runs against")
-    parser.add_argument("--client", type=Path, metavar="FILE", default=compare.CLIENT, help="what measures both")
-    parser.add_argument("--rounds", type=int, metavar="N", default=5, help="runs of each in `compare`")
+    parser.add_argument("--server", type=Path, metavar="FILE", help="the llama-server to compare with")
+    parser.add_argument(
+        "--client", type=Path, metavar="FILE", default=compare.CLIENT, help="what measures both in `compare`"
+    )
+    parser.add_argument(
+        "--python", type=Path, metavar="FILE", help="an interpreter that has sentence-transformers, for `embeddings`"
+    )
+    parser.add_argument("--rounds", type=int, metavar="N", default=5, help="runs of each when comparing with --server")
     options = parser.parse_args()
     benchmarks = dict(BENCHMARKS)
     if options.server:
-        benchmarks["compare"] = partial(
-            compare.measure, server=options.server.expanduser(), client=options.client, rounds=options.rounds
-        )
-    elif "compare" in options.names:
-        parser.error("compare needs --server")
+        server, rounds = options.server.expanduser(), options.rounds
+        benchmarks["compare"] = partial(compare.measure, server=server, client=options.client, rounds=rounds)
+        benchmarks["embeddings"] = partial(embeddings.measure, server=server, python=options.python, rounds=rounds)
+    elif needy := set(options.names) & set(AGAINST_SERVER):
+        parser.error(f"{', '.join(sorted(needy))} needs --server")
     if unknown := set(options.names) - set(benchmarks):
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
     # Ended from outside, e.g. by `timeout`, it still takes its agents along.

@@ -84,7 +84,9 @@ def _start(places: Places, key: str) -> tuple[float, Stages]:
     """Seconds until the first text, and where they went."""
     command = [SAMOVAR, "run", key, PROMPT, "--max-tokens", "8", "--temperature", "0"]
     wall, clock = time.time(), time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
         began = psutil.Process(process.pid).create_time()
         assert process.stdout is not None
         text = os.read(process.stdout.fileno(), 1)
@@ -94,7 +96,7 @@ def _start(places: Places, key: str) -> tuple[float, Stages]:
     endpoint = Endpoint.read(places.endpoint_file)
     assert endpoint is not None
     agent = psutil.Process(endpoint.pid)
-    [worker] = agent.children()
+    [worker] = [child for child in agent.children() if "samovar_agent.engine.worker" in child.cmdline()]  # or a tray
     log = [json.loads(line) for line in places.log_file.read_text(encoding="utf-8").splitlines()]
     told = {
         what: max(line["time"] for line in log if line["message"].endswith(what)) - wall

@@ -147,7 +147,7 @@ async def test_any_json_object_and_a_grammar(client: openai.AsyncOpenAI) -> None
 @pytest.mark.parametrize(
     "body",
     [
-        {"grammar": "root ::= "},
+        {"grammar": "root ::= ["},
         {"grammar": "root ::= nowhere"},
         {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "wizard"}}}},
         {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": False}}},

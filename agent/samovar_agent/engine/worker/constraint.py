@@ -6,7 +6,6 @@ allow. So each token is checked before it is accepted, and what the check is kno
 
 from __future__ import annotations
 
-import codecs
 import ctypes
 import math
 import re
@@ -72,7 +71,6 @@ class CompiledGrammar:
                 "The grammar names a token in angle brackets, which is not possible here.",
                 hint="Write the token's text in quotes instead.",
             )
-        self._partial = b""  # the first bytes of a character that is not complete
         self._one = (self._llama.llama_token_data * 1)()
         self._one_array = self._llama.llama_token_data_array(data=self._one, size=1)
         self._handle: Any = self._parse(constraint.gbnf, "root")
@@ -97,14 +95,14 @@ class CompiledGrammar:
             self._llama.llama_sampler_free(initial)
         else:  # a trigger that the grammar does not begin with says nothing
             self._llama.llama_sampler_free(self._handle)
-            self._handle, self._partial = initial, b""
+            self._handle = initial
 
     def allows(self, token: int) -> bool:
         """Whether this token may come next."""
         one = self._one[0]
         one.id, one.logit = token, 0.0
         self._llama.llama_sampler_apply(self._handle, ctypes.byref(self._one_array))
-        return one.logit != -math.inf and (self._model.is_end(token) or self._decoded(token) is not None)
+        return bool(one.logit != -math.inf)
 
     def mask(self, candidates: Any) -> None:
         """Give all candidates that may not come next a score of minus infinity."""
@@ -114,7 +112,6 @@ class CompiledGrammar:
         """Go on behind a token that is allowed; raises `bad_request` where that begins to take too long."""
         if self._model.is_end(token):
             return
-        self._partial = self._decoded(token) or b""
         begun = time.thread_time()
         self._llama.llama_sampler_accept(self._handle, token)
         if time.thread_time() - begun > ACCEPT_SECONDS:
@@ -154,14 +151,6 @@ class CompiledGrammar:
                 return False
             self.accept(token)
         return True
-
-    def _decoded(self, token: int) -> bytes | None:
-        """The incomplete character behind this token; None where it is no UTF-8, of which llama.cpp sees but a part."""
-        data = self._partial + self._model.piece(token, special=True)
-        try:
-            return data[codecs.utf_8_decode(data, "strict", False)[1] :]
-        except UnicodeDecodeError:
-            return None
 
 
 def _literal(text: str) -> str:

@@ -76,7 +76,7 @@ class EmbedLoop:
     def _step(self, texts: Texts) -> None:
         self._inbox.computing({texts.id})
         try:
-            more = texts.job.step()
+            more = texts.job.step(self._tell_alive)
             result: Embedded | Ranked | None = None if more else texts.job.result
         except Exception as error:  # one request's failure must not cost the others their model
             self._send(Failed(texts.id, as_failure(error).failure))

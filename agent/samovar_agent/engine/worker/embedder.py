@@ -2,7 +2,7 @@
 
 embedder = Embedder(model, options, interrupt)
 job = embedder.start(["a text", "another"])       # what can be wrong with a request shows here
-while job.step():                                 # a tenth of a second; the steps of other jobs fit in between
+while job.step():                                 # some tenths of a second; steps of other jobs fit in between
     ...
 job.result                                        # Embedded
 """

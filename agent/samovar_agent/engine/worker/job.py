@@ -14,7 +14,9 @@ from samovar_protocol.values import AnyDelta, FinishReason, Stats, TokenLogprob
 
 
 class Chooser(Protocol):
-    """What chooses a reply's tokens; see `sampler.Sampler`."""
+    """What chooses a reply's tokens; see `sampler.Sampler`. - exhausted: its grammar allows nothing more."""
+
+    exhausted: bool
 
     def sample(self, context: Any, index: int) -> int:
         """The next token, from one of the newest step's rows."""

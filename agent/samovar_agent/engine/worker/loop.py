@@ -301,7 +301,7 @@ class Loop:
             if options.logprobs:
                 logprob = branch.chooser.logprobs(pointer, row + index, token, options.top_logprobs)
             branch.job.told()
-            answers += branch.take(token, logprob)
+            answers += branch.end("stop") if branch.chooser.exhausted else branch.take(token, logprob)
             if branch.ended is not None or index == len(draft) or token != draft[index]:
                 return index
         raise AssertionError("the last index returns")

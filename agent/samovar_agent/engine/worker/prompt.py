@@ -152,10 +152,10 @@ def _conversation(model: Vocabulary, template: ChatTemplate, generation: Generat
 def _tokens(model: Vocabulary, parts: Sequence[str]) -> list[int]:
     if not any(parts):
         return []
-    known = _known.setdefault(model, KnownTokens(partial(model.tokenize, special=True)))
+    known, tokenize = _known.setdefault(model, KnownTokens()), partial(model.tokenize, special=True)
     tokens = model.tokenize(parts[0], special=True, bos=True)
     for part in parts[1:]:
-        tokens += known.of(part)
+        tokens += known.of(part, tokenize)
     return tokens
 
 

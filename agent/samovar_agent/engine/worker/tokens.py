@@ -63,19 +63,18 @@ def seams_of(specials: Sequence[Special]) -> Markers:
 class KnownTokens:
     """The tokens of the newest pieces of prompts. May be used by several threads."""
 
-    def __init__(self, tokenize: Callable[[str], list[int]]) -> None:
-        self._tokenize = tokenize
+    def __init__(self) -> None:
         self._known: OrderedDict[str, list[int]] = OrderedDict()
         self._characters = 0
         self._lock = threading.Lock()
 
-    def of(self, text: str) -> list[int]:
-        """The tokens of one piece."""
+    def of(self, text: str, tokenize: Callable[[str], list[int]]) -> list[int]:
+        """The tokens of one piece. - tokenize: makes them where they are not known."""
         with self._lock:
             if text in self._known:
                 self._known.move_to_end(text)
                 return self._known[text]
-        tokens = self._tokenize(text)
+        tokens = tokenize(text)
         with self._lock:
             if text not in self._known:
                 self._known[text] = tokens

@@ -106,6 +106,7 @@ class FakeChooser:
 
     def __init__(self) -> None:
         self.closed = 0
+        self.exhausted = False
 
     def sample(self, context: FakeContext, index: int) -> int:
         return next_token(context.rows[index])

@@ -248,7 +248,7 @@ def test_a_fork_has_a_grammar_of_its_own(begun: OneSequence) -> None:
 
 
 def test_bytes_that_are_no_text_are_not_allowed(begun: OneSequence) -> None:
-    """llama.cpp reads an overlong form as the end of its text: it would pass here and throw there."""
+    """Such as a character in more bytes than it needs, of which the first alone is allowed."""
     compiled = CompiledGrammar(begun.model, Constraint("root ::= [\\u0800-\\u0FFF]+"))
     by_piece = {begun.model.piece(token): token for token in range(begun.model.vocabulary_size)}
     lead, follow = by_piece.get(b"\xe0"), by_piece.get(b"\x80")

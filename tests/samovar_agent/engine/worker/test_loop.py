@@ -357,6 +357,21 @@ def test_a_sampler_that_fails_costs_its_own_request_only(monkeypatch: pytest.Mon
     assert worker.tokens(sound) == written(prompt(2, 40), 20)
 
 
+def test_a_grammar_that_allows_nothing_more_ends_the_reply() -> None:
+    worker = Worker(FakeContext())
+    id_ = worker.submit(prompt(1, 40), 20)
+    sample = worker.choosers[0].sample
+
+    def until_five(context: FakeContext, index: int) -> int:
+        worker.choosers[0].exhausted = len(worker.tokens(id_)) == 5
+        return sample(context, index)
+
+    worker.choosers[0].sample = until_five  # type: ignore[method-assign]
+    worker.run()
+    assert worker.tokens(id_) == written(prompt(1, 40), 5)
+    assert worker.done(id_).finished.finish_reasons == ["stop"]
+
+
 def test_a_client_with_many_requests_delays_another_by_one() -> None:
     worker = Worker(FakeContext(sequences=2))  # one place
     many = [worker.submit(prompt(seed, 10), 5, client="many") for seed in range(5)]
