@@ -82,6 +82,14 @@ class Context:
         self._batch = self._new_batch()
 
     @property
+    def bytes_per_token(self) -> int:
+        """What a token takes in memory where attention is full: keys and values as 16-bit floats."""
+        llama, model = self._llama, self._model.pointer
+        heads = llama.llama_model_n_head_kv(model)
+        width = llama.llama_model_n_embd(model) // max(1, llama.llama_model_n_head(model))
+        return int(llama.llama_model_n_layer(model) * heads * width * 2 * 2)
+
+    @property
     def can_rewind(self) -> bool:
         """Whether the newest tokens of a sequence can be forgotten again."""
         return not self._recurrent

@@ -1,4 +1,4 @@
-"""Carries prefixes between the model's memory and the disk, so that they outlive the worker."""
+"""Carries prefixes between the model's memory, a place beside it, and the disk, where they outlive the worker."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from samovar_agent.engine.interface import LoadOptions
+from samovar_agent.engine.worker.attic import Attic, Parked
 from samovar_agent.engine.worker.context import Context
 from samovar_agent.engine.worker.fingerprint import fingerprint
 from samovar_agent.engine.worker.model import Model
@@ -18,26 +19,77 @@ from samovar_protocol import SamovarError
 
 _LEAST_TOKENS = 64
 """Shorter prefixes are computed faster than anybody notices."""
+_LEAST_PARKED = 256
+"""With so many tokens in memory that nobody uses, computing gets slower."""
+_ATTIC_BYTES = 256 * 1024 * 1024
+"""Room for parked prefixes at most; never more than half of what the model's own memory takes."""
 _MOST_SAVED = 8
 """Prefixes saved at once, the most recently used ones."""
 
 
 class Keeper:
-    """Saves what the model remembers, and brings it back when a prompt begins with it."""
+    """Moves what nobody uses out of the model's memory, saves it, and brings it back for a prompt that begins with it.
 
-    def __init__(self, store: SnapshotStore, context: Context, cache: PrefixCache) -> None:
-        self._store, self._context, self._cache = store, context, cache
+    - store: None where nothing is kept on disk. - attic: keeps prefixes beside the model's memory.
+    """
+
+    def __init__(self, context: Context, cache: PrefixCache, attic: Attic, store: SnapshotStore | None) -> None:
+        self._context, self._cache, self._attic, self._store = context, cache, attic, store
         self._saved: set[int] = set()
         self._lock = threading.Lock()
         self._writing: threading.Thread | None = None
 
+    def park(self) -> None:
+        """Empty the model's memory of what no request uses, where that is worth the copying."""
+        if not self._context.can_share_any_prefix:
+            return
+        idle = [(sequence, tokens) for sequence, tokens in self._cache.finished() if self._cache.own(sequence)]
+        if sum(self._cache.own(sequence) for sequence, _ in idle) < _LEAST_PARKED:
+            return
+        gone: list[Parked] = []
+        for sequence, tokens in reversed(idle):
+            if len(tokens) >= _LEAST_TOKENS and (state := self._context.save(sequence)) is not None:
+                gone += self._attic.put(tokens, bytes(state))
+            self._cache.forget(sequence)
+        self._begin_writing([(parked.tokens, parked.state) for parked in gone if self._is_new(parked.tokens)])
+
     def bring(self, tokens: Sequence[int], known: int) -> bool:
-        """Restore the saved prefix that fits a prompt best; False where memory has as much, or there is none."""
-        if not self._lock.acquire(blocking=False):  # what is being written now is in memory
+        """Restore the prefix that fits a prompt best; False where memory has as much, or there is none."""
+        # The last token always has to be computed, for its scores.
+        wanted = tokens[:-1]
+        found = self._attic.nearest(wanted)
+        if found is not None and found[1] >= known + _LEAST_TOKENS:
+            parked, known = found
+            if self._adopt(parked.tokens, parked.state):
+                self._attic.take(parked)
+                return True
+        return self._bring_saved(wanted, known)
+
+    def save(self) -> None:
+        """Begin to write what is not on disk yet; the copying happens now, the writing in a thread of its own."""
+        states = ((tokens, self._context.save(sequence)) for tokens, sequence in self._remembered())
+        self._begin_writing([(tokens, state) for tokens, state in states if state is not None] + self._parked())
+
+    def save_now(self, seconds: float) -> None:
+        """Write what is not on disk yet, the most recently used first, for about so long."""
+        deadline = time.monotonic() + seconds
+        if self._writing is not None:
+            self._writing.join(seconds)
+        for tokens, sequence in self._remembered():
+            if time.monotonic() > deadline:
+                return
+            state = self._context.save(sequence)
+            if state is not None:
+                self._write([(tokens, state)])
+        for tokens, parked in self._parked():
+            if time.monotonic() > deadline:
+                return
+            self._write([(tokens, parked)])
+
+    def _bring_saved(self, wanted: Sequence[int], known: int) -> bool:
+        if self._store is None or not self._lock.acquire(blocking=False):  # what is being written now is in memory
             return False
         try:
-            # The last token always has to be computed, for its scores.
-            wanted = tokens[:-1]
             if self._context.can_share_any_prefix:
                 nearest = self._store.nearest(wanted)
                 entry, length = nearest if nearest is not None else (None, 0)
@@ -49,57 +101,50 @@ class Keeper:
             state = self._store.read(entry)
         finally:
             self._lock.release()
-        if state is None:
+        tokens = entry.tokens()
+        if state is None or not self._adopt(tokens, state):
             return False
-        saved = entry.tokens()
-        if not self._cache.adopt(saved, lambda sequence: self._context.restore(sequence, state, len(saved))):
-            return False
-        self._saved.add(hash(tuple(saved)))
+        self._saved.add(hash(tuple(tokens)))
         return True
 
-    def save(self) -> None:
-        """Begin to write what is not on disk yet; the copying happens now, the writing in a thread of its own."""
-        if self._writing is not None and self._writing.is_alive():
-            return
-        self._writing = threading.Thread(target=self._write, args=(self._unsaved(),), name="snapshots", daemon=True)
-        self._writing.start()
+    def _adopt(self, tokens: Sequence[int], state: bytes) -> bool:
+        return self._cache.adopt(tokens, lambda sequence: self._context.restore(sequence, state, len(tokens)))
 
-    def save_now(self, seconds: float) -> None:
-        """Write what is not on disk yet, the most recently used first, for about so long."""
-        deadline = time.monotonic() + seconds
-        if self._writing is not None:
-            self._writing.join(seconds)
-        for tokens, sequence in self._wanted():
-            if time.monotonic() > deadline:
-                break
-            state = self._context.save(sequence)
-            if state is not None:
-                self._write([(tokens, state)])
-
-    def _unsaved(self) -> list[tuple[list[int], bytearray]]:
-        states = ((tokens, self._context.save(sequence)) for tokens, sequence in self._wanted())
-        return [(tokens, state) for tokens, state in states if state is not None]
-
-    def _wanted(self) -> list[tuple[list[int], int]]:
-        """Remembered prefixes that are long enough, not saved yet, and not part of a longer one."""
+    def _remembered(self) -> list[tuple[list[int], int]]:
+        """Prefixes in the model's memory that are long enough, not saved yet, and not part of a longer one."""
         wanted: list[tuple[list[int], int]] = []
         for sequence, tokens in self._cache.finished()[:_MOST_SAVED]:
-            if len(tokens) < _LEAST_TOKENS or hash(tuple(tokens)) in self._saved:
-                continue
             contained = any(other[: len(tokens)] == tokens for other, _ in wanted)
-            if not (contained and self._context.can_share_any_prefix):
+            if self._is_new(tokens) and not (contained and self._context.can_share_any_prefix):
                 wanted.append((tokens, sequence))
         return wanted
 
-    def _write(self, states: list[tuple[list[int], bytearray]]) -> None:
+    def _parked(self) -> list[tuple[list[int], bytes | bytearray]]:
+        return [(parked.tokens, parked.state) for parked in self._attic.all() if self._is_new(parked.tokens)]
+
+    def _is_new(self, tokens: Sequence[int]) -> bool:
+        return self._store is not None and len(tokens) >= _LEAST_TOKENS and hash(tuple(tokens)) not in self._saved
+
+    def _begin_writing(self, states: list[tuple[list[int], bytes | bytearray]]) -> None:
+        if not states or (self._writing is not None and self._writing.is_alive()):
+            return
+        self._writing = threading.Thread(target=self._write, args=(states,), name="snapshots", daemon=True)
+        self._writing.start()
+
+    def _write(self, states: Sequence[tuple[list[int], bytes | bytearray]]) -> None:
         for tokens, state in states:
             with self._lock:
-                if self._store.save(tokens, memoryview(state)):
+                if self._store is not None and self._store.save(tokens, memoryview(state)):
                     self._saved.add(hash(tuple(tokens)))
 
 
-def open_keeper(options: LoadOptions, model: Model, context: Context, cache: PrefixCache) -> Keeper | None:
-    """The keeper for this model and these settings; None where nothing is to be kept, or nothing can be."""
+def open_keeper(options: LoadOptions, model: Model, context: Context, cache: PrefixCache) -> Keeper:
+    """The keeper for this model and these settings; without a disk where nothing is to be kept, or nothing can be."""
+    attic = Attic(min(_ATTIC_BYTES, context.bytes_per_token * context.cells // 2))
+    return Keeper(context, cache, attic, _open_store(options, model, context))
+
+
+def _open_store(options: LoadOptions, model: Model, context: Context) -> SnapshotStore | None:
     if options.snapshots is None:
         return None
     try:
@@ -120,4 +165,4 @@ def open_keeper(options: LoadOptions, model: Model, context: Context, cache: Pre
         trimmable=context.can_share_any_prefix,
     )
     store.prune()
-    return Keeper(store, context, cache)
+    return store

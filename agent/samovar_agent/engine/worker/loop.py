@@ -40,7 +40,10 @@ _RESERVE_TOKENS = 16
 
 
 class Saver(Protocol):
-    """Keeps prefixes on disk; see `keeper.Keeper`."""
+    """Keeps prefixes elsewhere; see `keeper.Keeper`."""
+
+    def park(self) -> None:
+        """Empty the model's memory of what nobody uses."""
 
     def bring(self, tokens: Sequence[int], known: int) -> bool:
         """Restore the one that fits best; whether there was one."""
@@ -55,7 +58,7 @@ class Saver(Protocol):
 class Loop:
     """Runs requests until a command says `Unload`.
 
-    - cache: of `context`. - keeper: None where nothing is kept on disk.
+    - cache: of `context`. - keeper: None where nothing is kept elsewhere.
     """
 
     def __init__(
@@ -182,6 +185,8 @@ class Loop:
         job = branch.job
         if job.exact and not job.began and not self._running:
             # Where tokens lie in memory decides in which order attention sums them up, and so how it rounds.
+            if self._keeper is not None:
+                self._keeper.park()
             self._forget_all()
         elif self._keeper is not None and not branch.tried_disk:
             branch.tried_disk = True
@@ -196,6 +201,8 @@ class Loop:
             return False
         branch.admit(sequence, known, time.monotonic())
         self._running[branch.key] = branch
+        if self._keeper is not None:
+            self._keeper.park()
         if not job.began:
             job.begin(branch.admitted, known)
             self._send(Began(job.id))

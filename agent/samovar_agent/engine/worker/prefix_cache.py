@@ -98,6 +98,15 @@ class PrefixCache:
                 return False
         return True
 
+    def own(self, sequence: int) -> int:
+        """Tokens that only this sequence holds."""
+        return self._tree.own(sequence)
+
+    def forget(self, sequence: int) -> None:
+        """Forget a finished sequence."""
+        del self._finished[sequence]
+        self._free(sequence)
+
     def forget_one(self) -> bool:
         """Forget the finished sequence that was used longest ago; False where there is none."""
         return self._evict()

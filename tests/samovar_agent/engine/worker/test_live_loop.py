@@ -211,3 +211,18 @@ def test_what_steps_cost_is_measured(tiny_model: TinyModel) -> None:
         assert curve is not None
         assert 0 < curve(1) <= curve(17)
         assert loop.cache.used == 0
+
+
+def test_conversations_in_turn_are_parked_and_come_back_right(tiny_model: TinyModel) -> None:
+    path = tiny_model("llama")
+    with Watched(path, context_length=4096) as loop, Reference(path) as reference:
+        size = loop.model.vocabulary_size
+        talks = [random_prompt(seed, 300, size) for seed in range(4)]
+        for turn in range(3):
+            for index, talk in enumerate(talks):
+                id_ = loop.submit(talk, max_tokens=COUNT)
+                cached = loop.finished(id_).stats.cached_tokens
+                assert (cached > 290) is (turn > 0)
+                assert loop.cache.used < 900, "what nobody uses is still in the model's memory"
+                check(loop, id_, reference, talk)
+                talk += [*loop.tokens(id_), *random_prompt(10 * turn + index, 15, size)]
