@@ -77,8 +77,9 @@ async def test_clients_at_random(control: tuple[AgentProcess, samovar.Client]) -
             [instance] = (await client.call(Ps())).instances
     assert agent.workers() == [worker]
     assert (await client.call(SAME)).text == before.text
-    for samples in (report.worker, report.agent):
-        assert growth(samples) <= ALLOWED_GROWTH * level(samples), report.summary()
+    filling = ATTIC_BYTES if SECONDS < LONG_SECONDS else 0
+    assert growth(report.worker) <= ALLOWED_GROWTH * level(report.worker) + filling, report.summary()
+    assert growth(report.agent) <= ALLOWED_GROWTH * level(report.agent), report.summary()
 
 
 async def _ask_until(until: float, client: Client, orders: Orders, report: Report) -> None:
@@ -102,3 +103,8 @@ async def _watch(report: Report, worker: psutil.Process, agent: psutil.Process, 
         report.worker.append((now, worker.memory_info().rss))
         report.agent.append((now, agent.memory_info().rss))
         await asyncio.sleep(0.25)
+
+
+LONG_SECONDS = 300.0
+ATTIC_BYTES = 24_000_000
+"""What a worker with this context parks beside its memory at most; only a long run is done with filling that."""

@@ -164,7 +164,9 @@ class ControlServer:
         task = self._tasks.get((identity, target))
         if task is None:
             return False
-        return task.cancelling() > 0 or task.cancel()  # only once: a second one would cut its cleaning up short
+        # Both messages may have come in one go: a task that is cancelled before its first step never answers.
+        asyncio.get_running_loop().call_soon(_cancel_once, task)
+        return True
 
     def _complain(self, error: SamovarError) -> None:
         if not self._complained:  # once: a broken client could fill the disk with log lines otherwise
@@ -198,6 +200,11 @@ class _Chunks:
             self.unread = True
             if self.task is not None:
                 self.task.cancel()
+
+
+def _cancel_once(task: asyncio.Task[None]) -> None:
+    if not task.cancelling():  # a second one would cut its cleaning up short
+        task.cancel()
 
 
 def _failure(error: Exception) -> Failure:

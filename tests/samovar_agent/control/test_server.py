@@ -110,6 +110,18 @@ async def test_cancelling_a_stream_ends_it_with_a_typed_failure(agent: Agent) ->
         assert agent.instances.closed.is_set()
 
 
+async def test_a_cancel_that_comes_together_with_its_request_is_answered(agent: Agent) -> None:
+    agent.instances.words = None
+    async with client_of(agent) as client:
+        for _ in range(20):
+            async with client.stream(CHAT) as stream, asyncio.timeout(10):
+                stream.cancel()
+                with pytest.raises(SamovarError) as raised:
+                    async for _ in stream:
+                        pass
+            assert raised.value.code == FailureCode.CANCELLED
+
+
 async def test_a_client_cannot_cancel_what_another_asked(agent: Agent) -> None:
     agent.instances.words = None
     agent.instances.pace = 0.01

@@ -68,23 +68,21 @@ async def test_the_estimate_is_near_what_is_measured(real_bench: Bench) -> None:
 @pytest.mark.parametrize(
     "sampling",
     [
-        {"temperature": 0},
+        {"seed": 7, "temperature": 0},
         {"seed": 7},
         {"seed": 8, "temperature": 1.5, "top_k": 0, "top_p": 1.0, "min_p": 0.0},
         {"seed": 9, "typical_p": 0.8, "repeat_penalty": 1.2, "presence_penalty": 0.5, "frequency_penalty": 0.5},
     ],
 )
-async def test_the_same_request_gives_the_same_text_whatever_came_before(
+async def test_the_same_seed_and_prompt_alone_give_the_same_text_whatever_came_before(
     real_bench: Bench, sampling: dict[str, Any]
 ) -> None:
-    """What is in memory of earlier requests must not show, although computing less at once rounds differently."""
+    """What is in memory of earlier requests must not show, although where it lies changes how sums are rounded."""
     first = await reply(real_bench, LONG, **sampling)
     second = await reply(real_bench, LONG, **sampling)
     await reply(real_bench, LONG[:1500] + " And now something else.", temperature=1.0)
     third = await reply(real_bench, LONG, **sampling)
     assert first.text == second.text == third.text
-    assert first.stats.cached_tokens == 0
-    assert second.stats.cached_tokens > first.stats.prompt_tokens / 2
 
 
 async def test_seeds_and_penalties_make_a_difference(real_bench: Bench) -> None:
@@ -153,11 +151,21 @@ async def test_cancelling_frees_the_worker_at_once_also_in_the_middle_of_a_promp
     assert after.stats.queue_seconds < whole.stats.prompt_seconds / 4
 
 
-async def test_requests_at_once_wait_their_turn_and_all_come(real_bench: Bench) -> None:
+async def test_requests_at_once_are_written_side_by_side(real_bench: Bench) -> None:
     await real_bench.instances.load("small")
-    replies = await asyncio.gather(*(reply(real_bench, f"Count to {number}.") for number in range(4)))
-    assert all(one.text for one in replies)
-    assert max(one.stats.queue_seconds for one in replies) > min(one.stats.decode_seconds for one in replies)
+    active: list[int] = []
+
+    async def one(number: int) -> str:
+        texts = []
+        async for item in talk(real_bench, f"Tell a story of {number} rivers.", max_tokens=40):
+            if isinstance(item, Text):
+                texts.append(item.text)
+                active.append(real_bench.instances.ls()[0].active)
+        return "".join(texts)
+
+    replies = await asyncio.gather(*map(one, range(4)))
+    assert all(replies)
+    assert max(active) == 4
 
 
 async def test_a_killed_worker_costs_one_stream(real_bench: Bench) -> None:

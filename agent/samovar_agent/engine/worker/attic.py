@@ -17,7 +17,7 @@ class Parked:
     """A prefix and the state that it led to."""
 
     tokens: list[int] = field(repr=False)
-    state: bytes = field(repr=False)
+    state: bytes | bytearray = field(repr=False)
 
 
 class Attic:
@@ -28,10 +28,10 @@ class Attic:
     """
 
     def __init__(self, budget_bytes: int) -> None:
-        self._budget = budget_bytes
+        self.budget_bytes = budget_bytes
         self._parked: list[Parked] = []  # in the order of their last use
 
-    def put(self, tokens: list[int], state: bytes) -> list[Parked]:
+    def put(self, tokens: list[int], state: bytes | bytearray) -> list[Parked]:
         """Keep a prefix; returns those that have no room any more, perhaps this one. One that it contains is gone."""
         kept: list[Parked] = []
         for parked in self._parked:
@@ -42,7 +42,7 @@ class Attic:
                 kept.append(parked)
         self._parked = [*kept, Parked(tokens, state)]
         gone: list[Parked] = []
-        while sum(len(parked.state) for parked in self._parked) > self._budget:
+        while sum(len(parked.state) for parked in self._parked) > self.budget_bytes:
             gone.append(self._parked.pop(0))
         return gone
 

@@ -179,11 +179,14 @@ class Context:
         written = self._llama.llama_state_seq_get_data(self.pointer, array, size, sequence)
         return state if written == size else None
 
-    def restore(self, sequence: int, state: bytes, length: int) -> bool:
+    def restore(self, sequence: int, state: bytes | bytearray, length: int) -> bool:
         """Give the empty sequence a saved state of `length` tokens; False where it does not fit."""
         llama = self._llama
-        # Read only, so the bytes need no copy.
-        data = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
+        # It is only read, so neither kind needs a copy.
+        if isinstance(state, bytes):
+            data: Any = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
+        else:
+            data = (ctypes.c_uint8 * len(state)).from_buffer(state)
         read = llama.llama_state_seq_set_data(self.pointer, data, len(state), sequence)
         if not read or llama.llama_memory_seq_pos_max(self._memory, sequence) != length - 1:
             llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)

@@ -49,7 +49,7 @@ class Branch:
     """One reply: all its tokens, of which `computed` are in the model's memory.
 
     - key: tells it apart from all others. - sequence: where it is in memory; None while it waits for a place.
-    - admitted: when it got its first place, monotonic; 0 before. - tried_disk: what is saved was looked through.
+    - admitted: when it got its first place, monotonic; 0 before. - sought: what is kept elsewhere was looked through.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Branch:
         self.computed = 0
         self.sequence: int | None = None
         self.admitted = self.due = 0.0
-        self.tried_disk = False
+        self.sought = False
         self.chooser = chooser
         self.drafter: Drafter | None = None
         self.written = 0
@@ -97,7 +97,7 @@ class Branch:
 
     def suspend(self) -> None:
         """It lost its place, and what it has computed with it."""
-        self.sequence, self.computed = None, 0
+        self.sequence, self.computed, self.sought = None, 0, False
 
     def speculate(self, curve: CostCurve) -> None:
         """Guess ahead from now on."""

@@ -48,8 +48,10 @@ class Keeper:
             return
         gone: list[Parked] = []
         for sequence, tokens in reversed(idle):
+            if len(tokens) * self._context.bytes_per_token > self._attic.budget_bytes:
+                continue  # it stays where it is, until its room is needed
             if len(tokens) >= _LEAST_TOKENS and (state := self._context.save(sequence)) is not None:
-                gone += self._attic.put(tokens, bytes(state))
+                gone += self._attic.put(tokens, state)
             self._cache.forget(sequence)
         self._begin_writing([(parked.tokens, parked.state) for parked in gone if self._is_new(parked.tokens)])
 
@@ -107,7 +109,7 @@ class Keeper:
         self._saved.add(hash(tuple(tokens)))
         return True
 
-    def _adopt(self, tokens: Sequence[int], state: bytes) -> bool:
+    def _adopt(self, tokens: Sequence[int], state: bytes | bytearray) -> bool:
         return self._cache.adopt(tokens, lambda sequence: self._context.restore(sequence, state, len(tokens)))
 
     def _remembered(self) -> list[tuple[list[int], int]]:

@@ -188,21 +188,24 @@ class Loop:
             if self._keeper is not None:
                 self._keeper.park()
             self._forget_all()
-        elif self._keeper is not None and not branch.tried_disk:
-            branch.tried_disk = True
+        elif self._keeper is not None and not branch.sought:
+            branch.sought = True
             self._keeper.bring(branch.tokens, self._cache.known(branch.tokens))
         begun = self._cache.begin(branch.tokens)
         if begun is None:
             return False
         sequence, known = begun
+        running = [one.sequence for one in self._running.values() if one.sequence is not None]
         promised = sum(one.pending + _RESERVE_TOKENS for one in self._running.values())
-        if not self._cache.make_room(len(branch.tokens) - known + promised) and self._running:
+        wanted = len(branch.tokens) - known + promised
+        if running and not self._cache.could_fit(wanted, [*running, sequence]):
             self._cache.end(sequence)
             return False
         branch.admit(sequence, known, time.monotonic())
         self._running[branch.key] = branch
         if self._keeper is not None:
             self._keeper.park()
+        self._cache.make_room(wanted)
         if not job.began:
             job.begin(branch.admitted, known)
             self._send(Began(job.id))
@@ -253,7 +256,10 @@ class Loop:
 
     def _compute(self, parts: Sequence[Part]) -> list[int] | None:
         """Compute a step, making room for it; None where it did not happen and the next one has to be planned anew."""
-        while not self._cache.make_room(sum(len(part.tokens) for part in parts)):
+        wanted = sum(len(part.tokens) for part in parts)
+        if self._keeper is not None and self._cache.free < wanted:
+            self._keeper.park()
+        while not self._cache.make_room(wanted):
             if not self._suspend_one():
                 return None
             if not all(self._holds(part) for part in parts):

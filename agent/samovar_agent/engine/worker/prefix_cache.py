@@ -13,7 +13,7 @@ to the model's memory goes through `Memory`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from samovar_agent.engine.worker.prefix_tree import PrefixTree
@@ -90,6 +90,10 @@ class PrefixCache:
             return False
         self._tree.truncate(sequence, length)
         return True
+
+    def could_fit(self, count: int, running: Collection[int]) -> bool:
+        """Whether `count` more tokens would fit beside what these sequences hold."""
+        return self._tree.held(running) + count <= self._cells
 
     def make_room(self, count: int) -> bool:
         """Forget finished sequences until `count` more tokens fit; False where even that is not enough."""

@@ -14,7 +14,7 @@ llama.cpp: it answers what can be shared, and what would become free.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -136,6 +136,11 @@ class PrefixTree:
     def own(self, sequence: int) -> int:
         """How many tokens only this sequence holds: what removing it would free."""
         return sum(len(node.tokens) for node in _upwards(self._tails[sequence]) if len(node.holders) == 1)
+
+    def held(self, sequences: Collection[int]) -> int:
+        """How many tokens these sequences hold together, shared ones counted once."""
+        found = {id(node): len(node.tokens) for sequence in sequences for node in _upwards(self._tails[sequence])}
+        return sum(found.values())
 
     def _nodes(self, sequence: int) -> Iterator[_Node]:
         return reversed(list(_upwards(self._tails[sequence])))
