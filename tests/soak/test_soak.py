@@ -31,6 +31,9 @@ CLIENTS = 8
 PATIENCE = 120.0
 """Seconds after which a request counts as stuck; long, because other programs may be using the processor."""
 ALLOWED_GROWTH = 0.05
+LONG_SECONDS = 300.0
+ATTIC_BYTES = 24_000_000
+"""What a worker with this context parks beside its memory at most; only a long run is done with filling that."""
 SAME = Chat(messages=[Message(role="user", content="Name three rivers.")], sampling=Sampling(seed=7, max_tokens=32))
 
 pytestmark = [pytest.mark.processes, pytest.mark.model, pytest.mark.timeout(SECONDS + 2 * PATIENCE)]
@@ -103,8 +106,3 @@ async def _watch(report: Report, worker: psutil.Process, agent: psutil.Process, 
         report.worker.append((now, worker.memory_info().rss))
         report.agent.append((now, agent.memory_info().rss))
         await asyncio.sleep(0.25)
-
-
-LONG_SECONDS = 300.0
-ATTIC_BYTES = 24_000_000
-"""What a worker with this context parks beside its memory at most; only a long run is done with filling that."""
