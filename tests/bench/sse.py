@@ -49,7 +49,7 @@ async def ask(url: str, model: str, messages: list[Message], max_tokens: int) ->
     body = msgspec.json.encode(
         {
             "model": model,
-            "messages": messages,
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
             "max_tokens": max_tokens,
             "temperature": 0,
             "ignore_eos": True,
