@@ -232,10 +232,13 @@ class Loop:
         rows = self._compute(parts)
         if rows is None:
             return
-        for (key, tokens), row in zip(shares, rows, strict=True):
+        # First what the memory holds of each now: where one fails, its siblings end with it, and are remembered.
+        for key, tokens in shares:
+            self._note_computed(self._running[key], tokens)
+        for (key, _), row in zip(shares, rows, strict=True):
             one = self._running.get(key)
-            if one is not None:  # it may have failed with a sibling
-                self._advance(one, tokens, drafts.get(key, []), row)
+            if one is not None and row >= 0:  # it may have failed with a sibling
+                self._advance(one, drafts.get(key, []), row)
 
     def _drafts(self, shares: Sequence[Share]) -> dict[int, list[int]]:
         """What is guessed ahead in this step."""
@@ -277,25 +280,27 @@ class Loop:
         finally:
             self._inbox.computing(())
 
-    def _advance(self, branch: Branch, count: int, draft: Sequence[int], row: int) -> None:
-        """Take what a step computed of one branch: its tokens, and the next ones where it got that far."""
-        assert branch.sequence is not None  # it ran
-        before = branch.computed
+    def _note_computed(self, branch: Branch, count: int) -> None:
+        assert branch.sequence is not None  # it runs
+        new = branch.tokens[branch.computed : branch.computed + count]
         branch.computed += count
+        self._cache.computed(branch.sequence, new)
+
+    def _advance(self, branch: Branch, draft: Sequence[int], row: int) -> None:
+        """Choose what follows a branch's last token, of which a step computed the output `row` and, behind, the draft's."""
+        assert branch.sequence is not None  # it runs
         answers: list[Answer] = []
-        if row >= 0:
-            try:
-                accepted = self._choose(branch, draft, row, answers)
-            except Exception as error:  # one request's failure must not cost the others anything
-                self._fail_job(branch.job, error)
-                return
-            branch.computed += accepted
-            if branch.drafter is not None and draft:
+        try:
+            accepted = self._choose(branch, draft, row, answers)
+        except Exception as error:  # one request's failure must not cost the others anything
+            self._fail_job(branch.job, error)
+            return
+        self._note_computed(branch, accepted)
+        if draft:
+            if branch.drafter is not None:
                 branch.drafter.verified(len(draft), accepted)
-            if accepted < len(draft):
-                self._context.truncate(branch.sequence, branch.computed)
-        self._cache.computed(branch.sequence, branch.tokens[before : branch.computed])
-        if row >= 0 and not self._context.can_share_any_prefix and branch.written == 1:
+            self._context.truncate(branch.sequence, branch.computed)
+        if not self._context.can_share_any_prefix and branch.written == 1:
             self._cache.checkpoint(branch.sequence)
         for answer in answers:
             self._send(answer)
@@ -356,6 +361,8 @@ class Loop:
     def _fail_job(self, job: Job, error: Exception) -> None:
         self._queue.remove(lambda branch: branch.job is job)
         for branch in job.branches:
+            if branch.key in self._running and branch.drafter is not None and branch.sequence is not None:
+                self._context.truncate(branch.sequence, branch.computed)  # an unconfirmed draft is not remembered
             self._drop(branch)
         self._fail(job.id, error)
 

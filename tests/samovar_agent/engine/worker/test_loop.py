@@ -128,6 +128,18 @@ def no_measuring(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+def fail_after(chooser: FakeChooser, count: int) -> None:
+    """Make it fail when it has chosen `count` tokens."""
+    sample, left = chooser.sample, iter(range(count))
+
+    def fails(context: FakeContext, index: int) -> int:
+        if next(left, None) is None:
+            raise SamovarError(FailureCode.BAD_REQUEST, "The grammar is too ambiguous.")
+        return sample(context, index)
+
+    chooser.sample = fails  # type: ignore[method-assign]
+
+
 def prompt(seed: int, length: int) -> list[int]:
     source = random.Random(seed)
     return [source.randrange(10, 60) for _ in range(length)]
@@ -341,20 +353,29 @@ def test_a_failing_step_fails_who_ran_and_nobody_else() -> None:
     assert worker.tokens(third[0]) == written(prompt(1, 40), 20)
 
 
-def test_a_sampler_that_fails_costs_its_own_request_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sampler_that_fails_costs_its_own_request_only() -> None:
     worker = Worker(FakeContext())
     broken, sound = worker.submit(prompt(1, 40), 20), worker.submit(prompt(2, 40), 20)
-    count = iter(range(1000))
-
-    def fails(context: FakeContext, index: int) -> int:
-        if next(count) == 3:
-            raise SamovarError(FailureCode.BAD_REQUEST, "The grammar is too ambiguous.")
-        return FakeChooser.sample(worker.choosers[0], context, index)
-
-    worker.choosers[0].sample = fails  # type: ignore[method-assign]
+    fail_after(worker.choosers[0], 3)
     worker.run()
     assert worker.failure(broken) == "bad_request"
     assert worker.tokens(sound) == written(prompt(2, 40), 20)
+
+
+@pytest.mark.parametrize("failing_choice", [0, 1])
+def test_what_a_failed_reply_and_its_siblings_computed_can_be_gone_on_with(failing_choice: int) -> None:
+    worker = Worker(FakeContext())
+    worker.loop._curve = CURVE
+    text = prompt(1, 15) * 3
+    broken = worker.submit(text, 60, options=ChatOptions(n=2))
+    fail_after(worker.choosers[failing_choice], 22)  # inside of a draft
+    worker.run()
+    assert worker.failure(broken) == "bad_request"
+    told = worker.tokens(broken, failing_choice)
+    assert told == written(text, 60)[: len(told)]
+    again = worker.submit([*text, *told, 30], 20)
+    worker.run()
+    assert worker.tokens(again) == written([*text, *told, 30], 20)
 
 
 def test_a_grammar_that_allows_nothing_more_ends_the_reply() -> None:
@@ -416,6 +437,7 @@ def test_whatever_happens_at_once_every_reply_is_right(seed: int) -> None:
     if context.can_rewind and source.random() < 0.7:
         worker.loop._curve = CURVE
     systems = [prompt(number, 60) for number in range(3)]
+    failing: set[int] = set()
     expected: dict[int, list[int]] = {}
     cancelled: set[int] = set()
 
@@ -434,6 +456,9 @@ def test_whatever_happens_at_once_every_reply_is_right(seed: int) -> None:
                 options=ChatOptions(priority=source.choice(("interactive", "background"))),
             )
             expected[id_] = written(text, count)
+            if source.random() < 0.1:
+                failing.add(id_)
+                fail_after(worker.choosers[-1], source.randrange(count))
         if source.random() < 0.05 and expected:
             id_ = source.choice(list(expected))
             cancelled.add(id_)
@@ -444,7 +469,9 @@ def test_whatever_happens_at_once_every_reply_is_right(seed: int) -> None:
     expected[worker.submit(prompt(77, 50), 30)] = written(prompt(77, 50), 30)
     worker.run()
     for id_, tokens in expected.items():
-        if id_ not in cancelled:
+        if id_ in failing:
+            assert worker.tokens(id_) == tokens[: len(worker.tokens(id_))]
+        elif id_ not in cancelled:
             assert worker.tokens(id_) == tokens
             assert worker.done(id_).finished.finish_reasons == ["length"]
     assert worker.cache.used <= context.cells
