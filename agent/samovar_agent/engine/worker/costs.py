@@ -15,26 +15,60 @@ TOKENS = 1 + _ROUNDS * sum(_SIZES)
 """Room that measuring takes."""
 _LONG_SECONDS = 1.0
 """A first round that takes longer is precise enough."""
+_GROWTH = 2.5
+"""A step takes at most about so much longer than one of the size before."""
 
 
-def measure(context: Context, sequence: int, *, go_on: Callable[[], bool]) -> CostCurve | None:
-    """Compute a few steps of some lengths in an empty sequence; None where `go_on` says, or an interrupt, to stop."""
-    seconds: dict[int, list[float]] = {size: [] for size in _SIZES}
-    try:
+class Measurement:
+    """Computes a few steps of some lengths, over as many idle moments as it takes.
+
+        measurement = Measurement(context)
+        measurement.go_on(sequence, may_compute)
+        measurement.curve
+
+    - context: can rewind. - curve: what is known; None until each length was measured once. - finished: no more to do.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._seconds: dict[int, list[float]] = {size: [] for size in _SIZES}
+        self.curve: CostCurve | None = None
+        self.finished = False
+
+    def go_on(self, sequence: int, may_compute: Callable[[float], bool]) -> None:
+        """Measure from where it stopped the last time.
+
+        - sequence: empty, and empty again afterwards. - may_compute: asked before each step, with the seconds that it
+        may take. It stops there where that says no, and where a step was interrupted, which then does not count.
+        """
         position = 0
-        if context.compute([Part(sequence, 0, (0,), 1)]) is None:  # the first step of all sets things up
-            return None
-        position += 1
-        for _ in range(_ROUNDS):
-            began = time.perf_counter()
-            for size in _SIZES:
+        try:
+            while not self.finished:
+                size = min(_SIZES, key=lambda size: len(self._seconds[size]))
+                # The first step of all sets things up, and the first in a sequence finds nothing to look back at.
+                step = size if position else 1
+                if not may_compute(self._expected(step)):
+                    return
                 start = time.perf_counter()
-                if not go_on() or context.compute([Part(sequence, position, (0,) * size, size)]) is None:
-                    return None
-                seconds[size].append(time.perf_counter() - start)
-                position += size
-            if time.perf_counter() - began > _LONG_SECONDS:
-                break
-    finally:
-        context.forget(sequence)
-    return CostCurve({size: statistics.median(values) for size, values in seconds.items()})
+                if self._context.compute([Part(sequence, position, (0,) * step, step)]) is None:
+                    return
+                if position:
+                    self._learn(size, time.perf_counter() - start)
+                position += step
+        finally:
+            self._context.forget(sequence)
+
+    def _expected(self, size: int) -> float:
+        """Seconds that a step of this size will take at most, as far as is known."""
+        if self._seconds[size]:
+            return max(self._seconds[size])
+        smaller = [seconds for other in _SIZES if other < size for seconds in self._seconds[other][-1:]]
+        return smaller[-1] * _GROWTH if smaller else 0.0
+
+    def _learn(self, size: int, seconds: float) -> None:
+        self._seconds[size].append(seconds)
+        rounds = min(map(len, self._seconds.values()))
+        if rounds and size == _SIZES[-1]:
+            costs = {size: statistics.median(values) for size, values in self._seconds.items()}
+            self.curve = CostCurve(costs)
+            self.finished = rounds == _ROUNDS or sum(costs.values()) > _LONG_SECONDS

@@ -28,13 +28,14 @@ from samovar_agent.engine.worker.scheduler import (
     plan,
     to_give_way,
 )
-from samovar_agent.engine.worker.speculation import CostCurve
 
 _IDLE_SECONDS = 15.0
 """After so long without work, what is in memory is saved."""
 _UNLOAD_SECONDS = 2.5
 """So long may saving take when the model is unloaded."""
 _ALIVE_SECONDS = 1.0
+_PATIENCE_SECONDS = 0.25
+"""So long may measuring delay the first request after a load that comes while it is on."""
 _RESERVE_TOKENS = 16
 """Room that each running reply is left to grow, before another request may begin."""
 
@@ -75,7 +76,8 @@ class Loop:
         self._queue: FairQueue[Branch] = FairQueue()
         self._waiting: list[tuple[Branch, Leader | None]] = []
         self._running: dict[int, Branch] = {}
-        self._curve: CostCurve | None = None
+        self._costs = costs.Measurement(context)
+        self._patient_until: float | None = None
         self._saved = True
         self._told_alive = 0.0
 
@@ -113,7 +115,7 @@ class Loop:
     def _idle(self) -> Command | Job | None:
         """The next command, using the time until it comes."""
         item = self._inbox.get()
-        if item is None and self._curve is None and self._context.can_rewind and self._inbox.empty:
+        if item is None and not self._costs.finished and self._context.can_rewind and self._inbox.empty:
             self._measure()
             item = self._inbox.get()
         if item is None and self._keeper is not None and not self._saved:
@@ -124,14 +126,22 @@ class Loop:
         return item if item is not None else self._inbox.get(timeout=None)
 
     def _measure(self) -> None:
-        """Learn what steps cost. Done when nobody waits; the next request may interrupt it."""
+        """Learn what steps cost while nobody waits; from the load on, and on after each request that comes."""
         begun = self._cache.begin(()) if self._cache.free >= costs.TOKENS else None
         if begun is None:
             return
         sequence, _ = begun
-        self._inbox.computing(None)
+        if self._patient_until is None:
+            self._patient_until = time.monotonic() + _PATIENCE_SECONDS
+        patient_until = self._patient_until
+
+        def may_compute(seconds: float) -> bool:
+            patient = time.monotonic() + seconds < patient_until
+            self._inbox.computing(() if patient else None)
+            return patient or self._inbox.empty
+
         try:
-            self._curve = costs.measure(self._context, sequence, go_on=lambda: self._inbox.empty)
+            self._costs.go_on(sequence, may_compute)
         except NoRoomError:
             pass
         finally:
@@ -209,8 +219,9 @@ class Loop:
         if not job.began:
             job.begin(branch.admitted, known)
             self._send(Began(job.id))
-        if self._curve is not None and job.generation.options.speculation and not job.exact:
-            branch.speculate(self._curve)
+        curve = self._costs.curve
+        if curve is not None and job.generation.options.speculation and not job.exact:
+            branch.speculate(curve)
         return True
 
     # A step
@@ -287,7 +298,7 @@ class Loop:
         self._cache.computed(branch.sequence, new)
 
     def _advance(self, branch: Branch, draft: Sequence[int], row: int) -> None:
-        """Choose what follows a branch's last token, of which a step computed the output `row` and, behind, the draft's."""
+        """Choose what follows a branch's newest token; the outputs of it and of the draft begin at `row`."""
         assert branch.sequence is not None  # it runs
         answers: list[Answer] = []
         try:

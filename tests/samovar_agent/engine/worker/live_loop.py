@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import SimpleNamespace, TracebackType
+from typing import Any, Self, cast
 
 from samovar_agent.engine.interface import Finished, Generation, LoadOptions, SnapshotOptions
 from samovar_agent.engine.wire import Answer, Cancel, Done, Failed, Generate, Piece, Unload
@@ -54,8 +54,7 @@ class LiveLoop:
         self.inbox: Inbox[Job] = Inbox(interrupt, self._take)
         keeper = open_keeper(options, self.model, self.context, self.cache)
         self.loop = Loop(self.context, self.cache, self.inbox, self._take, keeper)
-        self.loop._curve = curve if self.context.can_rewind else None
-        self.loop._measure = lambda: None  # type: ignore[method-assign]
+        self.loop._costs = cast(costs.Measurement, SimpleNamespace(curve=curve, finished=True))
         self.inbox.prepare_with(preparer(self.model, context_length), discard)
         self._next = 0
         self._ended: dict[int, Done | Failed] = {}
@@ -129,6 +128,8 @@ def measure(loop: LiveLoop) -> CostCurve | None:
     begun = loop.cache.begin(())
     assert begun is not None
     try:
-        return costs.measure(loop.context, begun[0], go_on=lambda: True)
+        measurement = costs.Measurement(loop.context)
+        measurement.go_on(begun[0], lambda seconds: True)
+        return measurement.curve
     finally:
         loop.cache.end(begun[0], keep=False)

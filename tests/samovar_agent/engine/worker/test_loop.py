@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -39,6 +40,7 @@ class Worker:
             context, cells=context.cells, sequences=context.sequences, keep_ends=not context.can_share_any_prefix
         )
         self.loop = Loop(cast(Context, context), self.cache, self.inbox, self.answers.append, keeper)
+        self.loop._costs = cast(costs.Measurement, SimpleNamespace(curve=None, finished=True))
         self._ids = iter(range(1, 10_000))
         self._keys = iter(range(10_000))
         self.after_step: Callable[[int], None] = lambda number: None
@@ -122,12 +124,6 @@ class Worker:
         return answer.failure.code
 
 
-@pytest.fixture(autouse=True)
-def no_measuring(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(costs, "measure", lambda *args, **options: None)
-    yield
-
-
 def fail_after(chooser: FakeChooser, count: int) -> None:
     """Make it fail when it has chosen `count` tokens."""
     sample, left = chooser.sample, iter(range(count))
@@ -201,7 +197,7 @@ def test_several_replies_to_one_prompt_share_it() -> None:
 
 def test_guessing_ahead_changes_nothing_and_saves_steps() -> None:
     slow, fast = Worker(FakeContext()), Worker(FakeContext())
-    fast.loop._curve = CURVE
+    fast.loop._costs.curve = CURVE
     text = prompt(1, 15) * 3
     ids = slow.submit(text, 60), fast.submit(text, 60)
     slow.run()
@@ -215,7 +211,7 @@ def test_guessing_ahead_changes_nothing_and_saves_steps() -> None:
 
 def test_a_request_may_do_without_guessing() -> None:
     worker = Worker(FakeContext())
-    worker.loop._curve = CURVE
+    worker.loop._costs.curve = CURVE
     id_ = worker.submit(prompt(1, 15) * 3, 60, options=ChatOptions(speculation=False))
     worker.run()
     assert worker.done(id_).finished.stats.drafted_tokens == 0
@@ -227,7 +223,7 @@ def test_the_models_own_end_and_stop_texts_end_a_reply_inside_of_a_guess() -> No
     stop = expected[40]
     at = expected.index(stop)
     worker = Worker(FakeContext())
-    worker.loop._curve = CURVE
+    worker.loop._costs.curve = CURVE
     worker.stop = stop
     id_ = worker.submit(text, 60)
     worker.run()
@@ -336,6 +332,40 @@ def test_unloading_ends_at_once_and_frees_everything() -> None:
     assert len(worker.context.steps) == 5
 
 
+def test_what_steps_cost_is_measured_when_nobody_waits_and_gone_on_with_after_a_request() -> None:
+    worker = Worker(FakeContext(sequences=32))
+    measurement = worker.loop._costs = costs.Measurement(cast(Context, worker.context))
+    worker.loop._patient_until = 0.0
+    ids = []
+
+    def request(number: int) -> None:
+        if number in (3, 20):
+            ids.append(worker.submit(prompt(number, 30), 5))
+
+    worker.after_step = request
+    worker.run()
+    assert measurement.finished
+    assert [worker.tokens(id_) for id_ in ids] == [written(prompt(number, 30), 5) for number in (3, 20)]
+    # Two requests of one step for the prompt and four more, and each time the first step of a sequence again.
+    assert len(worker.context.steps) == 1 + 3 * 5 + 2 * (5 + 1)
+
+
+def test_a_request_that_comes_with_the_load_waits_for_a_short_measurement() -> None:
+    worker = Worker(FakeContext(sequences=32))
+    measurement = worker.loop._costs = costs.Measurement(cast(Context, worker.context))
+    curves = []
+
+    def request(number: int) -> None:
+        if number == 1:
+            worker.submit(prompt(1, 30), 5)
+        curves.append(measurement.curve)
+
+    worker.after_step = request
+    worker.run()
+    assert worker.context.steps[-1][0].tokens != (0,), "the request came last"
+    assert curves[-5:] == [measurement.curve] * 5
+
+
 def test_a_failing_step_fails_who_ran_and_nobody_else() -> None:
     context = FakeContext()
     context.fail_at = {5: SamovarError(FailureCode.INTERNAL, "llama.cpp could not compute.")}
@@ -365,7 +395,7 @@ def test_a_sampler_that_fails_costs_its_own_request_only() -> None:
 @pytest.mark.parametrize("failing_choice", [0, 1])
 def test_what_a_failed_reply_and_its_siblings_computed_can_be_gone_on_with(failing_choice: int) -> None:
     worker = Worker(FakeContext())
-    worker.loop._curve = CURVE
+    worker.loop._costs.curve = CURVE
     text = prompt(1, 15) * 3
     broken = worker.submit(text, 60, options=ChatOptions(n=2))
     fail_after(worker.choosers[failing_choice], 22)  # inside of a draft
@@ -405,7 +435,7 @@ def test_a_client_with_many_requests_delays_another_by_one() -> None:
 
 def test_a_seed_alone_begins_in_an_empty_memory_and_guesses_nothing() -> None:
     worker = Worker(FakeContext())
-    worker.loop._curve = CURVE
+    worker.loop._costs.curve = CURVE
     text = prompt(1, 20) * 5
     worker.submit(text, 5)
     worker.run()
@@ -435,7 +465,7 @@ def test_whatever_happens_at_once_every_reply_is_right(seed: int) -> None:
     context.fail_at = {source.randrange(300): NoRoomError() for _ in range(3)}
     worker = Worker(context)
     if context.can_rewind and source.random() < 0.7:
-        worker.loop._curve = CURVE
+        worker.loop._costs.curve = CURVE
     systems = [prompt(number, 60) for number in range(3)]
     failing: set[int] = set()
     expected: dict[int, list[int]] = {}
