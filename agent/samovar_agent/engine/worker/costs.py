@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 
@@ -69,6 +68,7 @@ class Measurement:
         self._seconds[size].append(seconds)
         rounds = min(map(len, self._seconds.values()))
         if rounds and size == _SIZES[-1]:
-            costs = {size: statistics.median(values) for size, values in self._seconds.items()}
+            # The shortest, since all that disturbs a step makes it longer.
+            costs = {size: min(values) for size, values in self._seconds.items()}
             self.curve = CostCurve(costs)
             self.finished = rounds == _ROUNDS or sum(costs.values()) > _LONG_SECONDS

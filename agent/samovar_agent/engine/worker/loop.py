@@ -34,7 +34,7 @@ _IDLE_SECONDS = 15.0
 _UNLOAD_SECONDS = 2.5
 """So long may saving take when the model is unloaded."""
 _ALIVE_SECONDS = 1.0
-_PATIENCE_SECONDS = 0.25
+_PATIENCE_SECONDS = 0.5
 """So long may measuring delay the first request after a load that comes while it is on."""
 _RESERVE_TOKENS = 16
 """Room that each running reply is left to grow, before another request may begin."""
