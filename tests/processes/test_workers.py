@@ -3,17 +3,20 @@
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from samovar import SamovarError
+from samovar import Client, SamovarError
 from samovar.requests import Chat, Import, Load, Ls, Message, Ping, Ps, Request, Rm, Sampling, Unload
 from samovar_protocol import FailureCode
 from samovar_protocol.events import InstanceChanged
+from samovar_protocol.replies import ChatReply
 from tests.processes.agent import AgentProcess, alive, endless, first_text, import_model, reply_to, short, soon
 from tests.samovar_agent.models.gguf_files import llama, write_gguf
+from tests.tiny_models.build import Kind
 
 pytestmark = [pytest.mark.processes]
 
@@ -96,6 +99,63 @@ async def test_a_worker_that_hangs_is_replaced(loaded: AgentProcess) -> None:
         [other] = loaded.workers()
         assert other.pid != worker.pid
         assert not alive(worker)
+
+
+@pytest.mark.model
+async def test_whoever_waits_for_a_hung_worker_is_answered(loaded: AgentProcess) -> None:
+    """Those it writes for, those it reads a prompt for, those that wait in its queue, and those that come then."""
+    assert loaded.cli("config", "set", "engine.hang_seconds", "2").returncode == 0
+
+    async def ended(client: Client, request: Chat) -> SamovarError | ChatReply:
+        try:
+            return await client.call(request)
+        except SamovarError as error:
+            return error
+
+    async with loaded.client() as client, client.stream(endless()) as stream:
+        await first_text(stream)
+        [worker] = loaded.workers()
+        long = Chat(messages=[Message(role="user", content="word " * 3000)], sampling=Sampling(max_tokens=1))
+        before = [asyncio.create_task(ended(client, one)) for one in [long] + [endless()] * 40]
+        async with asyncio.timeout(30):
+            while (await client.call(Ps())).instances[0].queued == 0:
+                await asyncio.sleep(0.01)
+        worker.suspend()
+        stopped = time.monotonic()
+        late = [asyncio.create_task(ended(client, short())) for _ in range(5)]
+        with pytest.raises(SamovarError) as raised:
+            async for _ in stream:
+                pass
+        errors = [raised.value, *await asyncio.gather(*before)]
+        assert time.monotonic() - stopped < 6
+        assert {error.code for error in errors if isinstance(error, SamovarError)} == {FailureCode.WORKER_CRASHED}
+        assert all(isinstance(error, SamovarError) for error in errors)
+        for one in await asyncio.gather(*late):
+            assert isinstance(one, ChatReply) or one.code == FailureCode.WORKER_CRASHED
+        assert await reply_to(client, short())
+        assert worker.pid not in [other.pid for other in loaded.workers()]
+        assert len(loaded.workers()) == 1
+
+
+async def test_requests_racing_an_unload_by_time_all_get_their_reply(
+    agent: AgentProcess, tiny_model: Callable[[Kind], Path]
+) -> None:
+    assert agent.cli("config", "set", "models.ttl_minutes", "0.0005").returncode == 0
+    workers: set[int] = set()
+    texts: list[str] = []
+    async with agent.client() as client:
+        chat = short(await import_model(client, tiny_model("llama")))
+        for turn in range(10):
+            tasks = [asyncio.create_task(reply_to(client, chat)) for _ in range(20)]
+            texts.append(await tasks[0])
+            workers.update(worker.pid for worker in agent.workers())
+            texts += await asyncio.gather(*tasks[1:])
+            await asyncio.sleep(0.02 + 0.005 * turn)  # about as long as it stays
+        assert len(texts) == 200
+        assert set(texts) == {texts[0]}
+        assert len(workers) > 2, "or nothing raced"
+        await soon(lambda: not agent.workers())
+        assert (await client.call(Ps())).instances == []
 
 
 @pytest.mark.model

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from samovar_agent.services import Services
+from samovar_protocol.replies import ChatReply, EmbedReply, RerankReply
 from samovar_protocol.values import AnyDelta, Progress
+
+R = TypeVar("R", ChatReply, EmbedReply, RerankReply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +28,12 @@ class Call:
     send: Callable[[AnyDelta | Progress], Any]
     cancel: Callable[[str], bool]
     requester: str
+
+    async def relay(self, items: AsyncGenerator[AnyDelta | Progress | R, None]) -> R:
+        """Send what comes on the way, and return the reply; whoever leaves early stops the work."""
+        async with aclosing(items):
+            async for item in items:
+                if not isinstance(item, AnyDelta | Progress):
+                    return item
+                self.send(item)
+        raise AssertionError("a request ends with its reply or raises")

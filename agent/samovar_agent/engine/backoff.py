@@ -10,7 +10,7 @@ from samovar_protocol import SamovarError
 FREE_FAILURES = 2
 """So many in a row cost no waiting; a request may be the reason, and the next one a sound one."""
 SETTLED_SECONDS = 60.0
-"""A worker that lived so long is no part of a row."""
+"""A worker that served so long is no part of a row."""
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 
 
@@ -27,10 +27,10 @@ class Backoff:
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
 
-    def failed(self, model: str, error: SamovarError, lived_seconds: float) -> None:
-        """A worker of `model` failed, after it had lived so long."""
+    def failed(self, model: str, error: SamovarError, served_seconds: float) -> None:
+        """A worker of `model` failed, so long after it had been loaded."""
         row = self._rows.get(model)
-        failures = row.failures + 1 if row is not None and lived_seconds < SETTLED_SECONDS else 1
+        failures = row.failures + 1 if row is not None and served_seconds < SETTLED_SECONDS else 1
         wait = 0.0
         if failures > FREE_FAILURES:
             wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (failures - FREE_FAILURES - 1))

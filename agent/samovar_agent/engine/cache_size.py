@@ -19,7 +19,7 @@ STEP_TOKENS = 512
 SEQUENCES, STATES = 64, 8
 """The worker's sequences: where they share cells, and where each has a state or a window of its own."""
 _VALUE_BYTES, _STATE_BYTES = 2, 4
-_PADDING = 256
+PADDING = 256
 """llama.cpp rounds a cache up to so many tokens."""
 
 
@@ -120,7 +120,7 @@ def windowed_layers(header: GgufHeader) -> frozenset[int]:
 
 def padded(tokens: int) -> int:
     """Tokens as llama.cpp rounds them up."""
-    return -(-tokens // _PADDING) * _PADDING
+    return -(-tokens // PADDING) * PADDING
 
 
 def _own_layers(header: GgufHeader) -> int:

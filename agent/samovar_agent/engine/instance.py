@@ -55,7 +55,6 @@ class Instance:
         self.identifier, self.model, self.path, self.estimate = identifier, model, options.path, estimate
         self.gone = asyncio.Event()
         self.failure: SamovarError | None = None
-        self.began = time.monotonic()
         self._lifecycle = Lifecycle()
         self._options, self._ttl_seconds = options, ttl_seconds
         self._engine, self._events, self._on_end = engine, events, on_end
@@ -65,6 +64,7 @@ class Instance:
         self._listeners: list[OnProgress] = []
         self._progress, self._announced = 0.0, 0.0
         self._runtime = ""
+        self._served_from: float | None = None
         self._loaded_at: float | None = None
         self._used_at: float | None = None
         self._users = 0
@@ -91,6 +91,16 @@ class Instance:
         return self.state == "ready" and not self._users
 
     @property
+    def coming(self) -> bool:
+        """On its way into memory."""
+        return self.usable and self.state != "ready"
+
+    @property
+    def served_seconds(self) -> float:
+        """How long it has been loaded; 0 where it never was."""
+        return time.monotonic() - self._served_from if self._served_from is not None else 0.0
+
+    @property
     def last_used(self) -> float:
         """When somebody used it, or else when it was loaded; Unix seconds."""
         return self._used_at or self._loaded_at or 0.0
@@ -99,6 +109,16 @@ class Instance:
     def weights_in_memory(self) -> int:
         """How much of its model's file is in memory for it now."""
         return min(mapped_bytes(self._engine.pid), self.estimate.weights_bytes)
+
+    @property
+    def private_bytes(self) -> int:
+        """What it has taken besides the pages of its file."""
+        return max(0, resident_bytes(self._engine.pid) - self.weights_in_memory)
+
+    @property
+    def promised_bytes(self) -> int:
+        """What it may take yet: buffers fill when they are needed first, some of them with the first long text."""
+        return max(0, self.estimate.cache_bytes + self.estimate.buffer_bytes - self.private_bytes)
 
     @property
     def info(self) -> InstanceInfo:
@@ -220,7 +240,7 @@ class Instance:
             return
         self._runtime = loaded.runtime
         self._progress = 1.0
-        self._loaded_at = time.time()
+        self._loaded_at, self._served_from = time.time(), time.monotonic()
         self._to("ready")
         self._ready.set_result(None)
         self._arm()

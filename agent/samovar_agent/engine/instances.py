@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -29,10 +28,11 @@ from samovar_agent.engine.interface import (
     Started,
 )
 from samovar_agent.engine.lifecycle import ENDED
-from samovar_agent.engine.machine import available_bytes, usable_cores
-from samovar_agent.engine.memory import check_room, estimate
+from samovar_agent.engine.machine import usable_cores
+from samovar_agent.engine.memory import check_room, default_context, estimate
 from samovar_agent.engine.process import WORKER_COMMAND, WorkerEngine
 from samovar_agent.engine.reply import ReplyBuilder
+from samovar_agent.engine.room import free_bytes, idle_to_make_room
 from samovar_agent.engine.usage import Place
 from samovar_agent.engine.waiting import with_position, within
 from samovar_agent.engine.worker_log import WorkerLog
@@ -322,7 +322,11 @@ class Instances:
             need = self._estimate(file, context)
             if force or need.need_bytes <= need.free_bytes:
                 break
-            idle = self._idle_to_make_room(need)
+            leaving = next((one for one in self._instances.values() if not one.usable), None)
+            if leaving is not None:
+                await leaving.gone.wait()  # it may leave room enough
+                continue
+            idle = idle_to_make_room(need, file.info.path, self._instances.values())
             if idle is None:
                 check_room(need, file.info.key)
                 break
@@ -334,7 +338,7 @@ class Instances:
             options=LoadOptions(
                 path=file.info.path,
                 context_length=need.context_length,
-                threads=self._settings.current.engine.threads or usable_cores(),
+                threads=self._threads,
                 snapshots=self._snapshot_options(),
             ),
             estimate=need,
@@ -358,23 +362,9 @@ class Instances:
         folder, key_file = self._snapshots
         return SnapshotOptions(folder=str(folder), key_file=str(key_file), budget_bytes=budget)
 
-    def _idle_to_make_room(self, need: MemoryEstimate) -> Instance | None:
-        """The instance that nobody has used for longest; None where even without all idle ones it would not fit."""
-        idle = sorted((one for one in self._instances.values() if one.idle), key=lambda one: one.last_used)
-        private = sum(one.info.memory_bytes - one.weights_in_memory for one in idle)
-        weights = self._weights_in_memory(self._instances.values())
-        kept = self._weights_in_memory(one for one in self._instances.values() if one not in idle)
-        if need.need_bytes > need.free_bytes + private + weights - kept:
-            return None
-        return idle[0] if idle else None
-
-    @staticmethod
-    def _weights_in_memory(instances: Iterable[Instance]) -> int:
-        """Pages of these instances' files; several instances of a file share them."""
-        files: dict[str, int] = {}
-        for one in instances:
-            files[one.path] = max(files.get(one.path, 0), one.weights_in_memory)
-        return sum(files.values())
+    @property
+    def _threads(self) -> int:
+        return self._settings.current.engine.threads or usable_cores()
 
     def _existing(self, name: str, identifier: str | None) -> Instance | None:
         if identifier is None and name in self._instances:
@@ -425,20 +415,13 @@ class Instances:
                 f"'{file.info.key}' was trained for {trained:,} tokens of context; {context:,} were asked for.",
                 hint=f"Ask for at most {trained:,}.",
             )
-        length = context or min(self._settings.current.models.context_length, trained or sys.maxsize)
-        # What is still being loaded has not taken its memory yet.
-        promised = sum(
-            instance.estimate.need_bytes
-            for instance in self._instances.values()
-            if instance.state in ("starting", "loading")
-        )
-        # Mapped weights count as available to the machine, but to take them would mean to read them again and again.
-        free = available_bytes() - promised - self._weights_in_memory(self._instances.values())
-        return estimate(file.header, context_length=length, free_bytes=max(0, free))
+        length = context or default_context(file.header, self._settings.current.models.context_length)
+        free = free_bytes(file.info.path, self._instances.values())
+        return estimate(file.header, context_length=length, threads=self._threads, free_bytes=free)
 
     def _forget(self, instance: Instance) -> None:
         if instance.failure is not None:
-            self._backoff.failed(instance.model, instance.failure, time.monotonic() - instance.began)
+            self._backoff.failed(instance.model, instance.failure, instance.served_seconds)
         else:
             self._backoff.ended_well(instance.model)
         if self._instances.get(instance.identifier) is instance:

@@ -54,6 +54,14 @@ def processor_seconds(pid: int | None) -> float:
     return float(times.user + times.system)
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process was told to stop, as by SIGSTOP, and so hears nothing until somebody lets it go on."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    except psutil.Error:
+        return False
+
+
 def _process(pid: int | None) -> psutil.Process:
     if pid is None:
         raise psutil.NoSuchProcess(0)

@@ -1,13 +1,15 @@
 """How much memory a model will take, told from its header before anything is loaded.
 
-    estimate(header, context_length=8192, free_bytes=available_bytes())
+    estimate(header, context_length=8192, threads=8, free_bytes=available_bytes())
 
 weights + cache + buffers. The buffers are what one step computes in, as llama.cpp lays it out, plus the worker itself.
 """
 
 from __future__ import annotations
 
-from samovar_agent.engine.cache_size import STEP_TOKENS, cache_bytes, padded, sequences, window_length
+import sys
+
+from samovar_agent.engine.cache_size import PADDING, STEP_TOKENS, cache_bytes, padded, sequences, window_length
 from samovar_agent.models.gguf import GgufHeader
 from samovar_agent.models.gguf_tables import EMBEDDING_ARCHITECTURES
 from samovar_protocol import FailureCode, SamovarError
@@ -19,17 +21,30 @@ _TOKEN_BYTES, _MERGE_BYTES = 170, 210
 """Each entry of the vocabulary and of its merges in llama.cpp's tables."""
 _SCORED_TOKENS = 8
 """Replies whose next tokens are scored in one step. There is room for more, which takes no memory until used."""
-_POOLED_TEXTS, _POOLED_TOKENS = 64, 256
-"""Texts in one step of an embedding model, and what it computes at once at least."""
+_POOLED_TEXTS = 64
+"""Texts in one step of an embedding model."""
 _POOL_LAST, _POOL_RANK = 3, 4
+LANES, LANE_TOKENS, LANE_BYTES, SHARED_TOKENS = 4, 512, 64_000_000, 128
+"""Encoders compute several texts side by side, each in a context of its own; see `worker.lanes`."""
+_DEFAULT_POOLED_BYTES, _DEFAULT_POOLED_LEAST = 512_000_000, 512
+"""Scores of an embedding model's text, which grow with its vocabulary, take no more where nobody asks for more."""
 _MASK_BYTES, _NUMBER_BYTES = 2, 4
 
 
-def estimate(header: GgufHeader, *, context_length: int, free_bytes: int) -> MemoryEstimate:
+def default_context(header: GgufHeader, wanted: int) -> int:
+    """Tokens of context where a load names none. - wanted: by the settings."""
+    length = min(wanted, header.context_length or sys.maxsize)
+    if "chat" in header.capabilities or _in_pieces(header):
+        return length
+    affordable = _DEFAULT_POOLED_BYTES // _pooled_row(header) // PADDING * PADDING
+    return min(length, max(_DEFAULT_POOLED_LEAST, affordable))
+
+
+def estimate(header: GgufHeader, *, context_length: int, threads: int, free_bytes: int) -> MemoryEstimate:
     """What loading would take. Mapped weights count in full: they must be in memory to work."""
     weights = header.tensor_bytes
     cache = cache_bytes(header, context_length)
-    buffers = _buffer_bytes(header, context_length)
+    buffers = _buffer_bytes(header, context_length, threads)
     return MemoryEstimate(
         need_bytes=weights + cache + buffers,
         free_bytes=free_bytes,
@@ -52,10 +67,11 @@ def check_room(estimate: MemoryEstimate, name: str) -> None:
     )
 
 
-def _buffer_bytes(header: GgufHeader, context_length: int) -> int:
+def _buffer_bytes(header: GgufHeader, context_length: int, threads: int) -> int:
     tables = (header.vocabulary_size or 0) * _TOKEN_BYTES + header.merge_count * _MERGE_BYTES
-    writes = "chat" in header.capabilities
-    return _WORKER_BYTES + tables + (_writing_bytes if writes else _pooling_bytes)(header, context_length)
+    if "chat" in header.capabilities:
+        return _WORKER_BYTES + tables + _writing_bytes(header, context_length)
+    return _WORKER_BYTES + tables + _pooling_bytes(header, context_length, threads)
 
 
 def _writing_bytes(header: GgufHeader, context_length: int) -> int:
@@ -69,16 +85,37 @@ def _writing_bytes(header: GgufHeader, context_length: int) -> int:
     return max(_layer_bytes(header, STEP_TOKENS, seen), scoring) + row * sequences(header)
 
 
-def _pooling_bytes(header: GgufHeader, context_length: int) -> int:
-    """What an embedding model's steps take; llama.cpp keeps room for scores of all their tokens, though it has none."""
-    encodes = header.architecture in EMBEDDING_ARCHITECTURES
-    in_pieces = not encodes and header.pooling_type in (_POOL_LAST, _POOL_RANK)
-    seen = padded(max(context_length, _POOLED_TOKENS))
-    step = min(STEP_TOKENS, seen) if in_pieces else seen
-    rows = _POOLED_TEXTS if in_pieces else step
-    row = ((header.vocabulary_size or 0) + header.embedding_length) * _NUMBER_BYTES
-    scoring = 0 if encodes else row * rows
-    return max(_layer_bytes(header, step, seen), scoring) + row * rows
+def _pooling_bytes(header: GgufHeader, context_length: int, threads: int) -> int:
+    """What an embedding model's steps take, once each lane has had a text as long as it may be."""
+    if _in_pieces(header):
+        step, seen = min(STEP_TOKENS, padded(context_length)), padded(context_length)
+        row = _pooled_row(header) * _POOLED_TEXTS
+        return max(_layer_bytes(header, step, seen), row) + row
+    total = _pooled_step_bytes(header, context_length)
+    if header.architecture in EMBEDDING_ARCHITECTURES:
+        affordable = LANE_BYTES // (_NUMBER_BYTES * max(1, header.vocabulary_size or 0))
+        longest = min(context_length, max(SHARED_TOKENS, min(LANE_TOKENS, affordable)))
+        total += (max(1, min(LANES, threads)) - 1) * _pooled_step_bytes(header, longest)
+    return total
+
+
+def _pooled_step_bytes(header: GgufHeader, tokens: int) -> int:
+    """What a text of so many tokens is computed in, as a whole."""
+    # llama.cpp keeps room for scores of all tokens; an encoder does not compute any.
+    kept = _pooled_row(header) * max(tokens, _POOLED_TEXTS)
+    scoring = 0 if header.architecture in EMBEDDING_ARCHITECTURES else kept
+    return max(_layer_bytes(header, padded(tokens), padded(tokens)), scoring) + kept
+
+
+def _pooled_row(header: GgufHeader) -> int:
+    """One token's scores and vector."""
+    return ((header.vocabulary_size or 0) + header.embedding_length) * _NUMBER_BYTES
+
+
+def _in_pieces(header: GgufHeader) -> bool:
+    """Whether an embedding model reads a text a piece at a time, with scores of its last token alone."""
+    decodes = header.architecture not in EMBEDDING_ARCHITECTURES
+    return decodes and header.pooling_type in (_POOL_LAST, _POOL_RANK)
 
 
 def _layer_bytes(header: GgufHeader, step: int, seen: int) -> int:

@@ -26,7 +26,7 @@ from samovar_agent.engine.interface import (
     Ranking,
     Started,
 )
-from samovar_agent.engine.machine import processor_seconds
+from samovar_agent.engine.machine import is_stopped, processor_seconds
 from samovar_agent.engine.wire import (
     Alive,
     Answer,
@@ -202,6 +202,8 @@ class WorkerEngine:
         if process is None:
             return
         self._send(Unload())
+        if is_stopped(process.pid):  # it hears nothing
+            _signal(process.kill)
         for harder, patience in (
             (process.terminate, self._patience),
             (process.kill, self._patience * _TERMINATION_SHARE),

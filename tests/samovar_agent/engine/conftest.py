@@ -71,9 +71,10 @@ class FakeLibrary:
         self.files: dict[str, FakeFile] = {}
         self.missing: set[str] = set()
 
-    def add(self, key: str, path: Path = Path("/nowhere.gguf"), head: GgufHeader | None = None) -> None:
+    def add(self, key: str, path: Path | None = None, head: GgufHeader | None = None) -> None:
         publisher, name = key.split("/")
-        info = ModelInfo(key=key, name=name, publisher=publisher, path=str(path), size_bytes=1, capabilities=["chat"])
+        where = str(path or f"/nowhere/{name}.gguf")
+        info = ModelInfo(key=key, name=name, publisher=publisher, path=where, size_bytes=1, capabilities=["chat"])
         self.files[key] = FakeFile(info, head or header())
 
     def key_of(self, name: str) -> str:

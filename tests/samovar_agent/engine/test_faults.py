@@ -99,6 +99,13 @@ class TestCrashLoop:
         assert 0 < seconds <= 5
         assert bench.states.count("starting") == starts == 3
 
+    async def test_loading_for_long_is_no_service(self, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("samovar_agent.engine.backoff.SETTLED_SECONDS", 0.0001)
+        bench = make_bench("dies at load")
+        for _ in range(3):
+            assert (await failure(bench, "x")).code == FailureCode.LOAD_FAILED
+        assert "3 in a row" in (await failure(bench, "x")).failure.message
+
     async def test_other_models_and_people_who_insist_are_not_kept_waiting(self, make_bench: MakeBench) -> None:
         bench = make_bench()
         for _ in range(3):

@@ -1,4 +1,8 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -60,3 +64,16 @@ def test_a_process_is_measured_and_one_that_is_gone_takes_nothing() -> None:
     assert machine.processor_seconds(own) > 0
     for pid in (None, 2**22 + 1):
         assert (machine.resident_bytes(pid), machine.mapped_bytes(pid), machine.processor_seconds(pid)) == (0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_stopped_process_is_known() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert not machine.is_stopped(child.pid)
+        child.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while not machine.is_stopped(child.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        child.kill()
+    assert not machine.is_stopped(child.pid)

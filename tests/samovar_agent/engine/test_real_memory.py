@@ -11,11 +11,12 @@ import pytest
 from samovar_agent.models.gguf import read_header
 from samovar_protocol.values import Message, Sampling
 from tests.conftest import MODEL
-from tests.samovar_agent.engine.conftest import MakeBench
+from tests.samovar_agent.engine.conftest import Bench, MakeBench
 
 pytestmark = pytest.mark.model
 
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samovar" / "test-models"
+MINI_LM = Path(__file__).parents[3].parent / "shared" / "models" / "all-MiniLM-L6-v2-Q8_0.gguf"
 OTHERS = sorted(path.name for path in FOLDER.glob("*.gguf") if path.name != MODEL)
 LONG = " ".join(f"Sentence number {number} is about rivers and the sea." for number in range(45))
 
@@ -25,9 +26,21 @@ LONG = " ".join(f"Sentence number {number} is about rivers and the sea." for num
 async def test_an_estimate_is_near_what_is_measured(
     make_bench: MakeBench, small_model: Path, name: str, context_length: int
 ) -> None:
-    path = small_model if name == MODEL else FOLDER / name
-    header = read_header(path)
+    await compare(make_bench(None, patience=5.0), small_model if name == MODEL else FOLDER / name, context_length)
+
+
+@pytest.mark.skipif(not MINI_LM.exists(), reason=f"{MINI_LM} is missing")
+@pytest.mark.parametrize(("context_length", "threads"), [(256, 1), (512, 2), (512, 4)])
+async def test_so_is_that_of_an_encoder_with_all_its_lanes(
+    make_bench: MakeBench, context_length: int, threads: int
+) -> None:
     bench = make_bench(None, patience=5.0)
+    bench.settings.set("engine.threads", threads)
+    await compare(bench, MINI_LM, context_length)
+
+
+async def compare(bench: Bench, path: Path, context_length: int) -> None:
+    header = read_header(path)
     bench.library.add("maker/model", path, header)
     length = min(context_length, header.context_length or context_length)
     loaded = await bench.instances.load("model", context=length)
@@ -36,7 +49,7 @@ async def test_an_estimate_is_near_what_is_measured(
     # Pages of the file that the system took back meanwhile are needed again with the next step.
     measured = instance.info.memory_bytes - instance.weights_in_memory + loaded.estimate.weights_bytes
     estimated = loaded.estimate.need_bytes
-    print(f"\n{name} {length}: estimated {estimated / 1e6:.0f} MB, measured {measured / 1e6:.0f} MB")
+    print(f"\n{path.name} {length}: estimated {estimated / 1e6:.0f} MB, measured {measured / 1e6:.0f} MB")
     assert estimated == pytest.approx(measured, rel=0.15)
 
 
@@ -46,6 +59,7 @@ async def use(instances: Any, capabilities: list[str], number: int, length: int)
         messages = [Message(role="user", content=f"{number}. {LONG}")]
         items = instances.generate("model", messages, Sampling(max_tokens=4))
     else:
-        items = instances.embed("model", [[1000 + number] * (length - 2)])
+        texts = [[1000 + number] * tokens for tokens in (10, 100, *[length - 2] * 16)]
+        items = instances.embed("model", texts)
     async for _ in items:
         pass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 from samovar_agent.control.call import Call
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.requests import Chat
@@ -15,9 +13,4 @@ async def handle(call: Call, request: Chat) -> ChatReply:
     items = instances.generate(
         request.model, request.messages, request.sampling, request.options, client=call.requester
     )
-    async with aclosing(items):
-        async for item in items:
-            if isinstance(item, ChatReply):
-                return item
-            call.send(item)
-    raise AssertionError("a generation ends with its reply or raises")
+    return await call.relay(items)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 from samovar_agent.control.call import Call
 from samovar_protocol.replies import EmbedReply
 from samovar_protocol.requests import Embed
@@ -18,9 +16,4 @@ async def handle(call: Call, request: Embed) -> EmbedReply:
         priority=request.priority,
         client=call.requester,
     )
-    async with aclosing(items):
-        async for item in items:
-            if isinstance(item, EmbedReply):
-                return item
-            call.send(item)
-    raise AssertionError("an embedding ends with its reply or raises")
+    return await call.relay(items)

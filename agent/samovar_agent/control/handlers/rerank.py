@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 from samovar_agent.control.call import Call
 from samovar_protocol.replies import RerankReply
 from samovar_protocol.requests import Rerank
@@ -19,9 +17,4 @@ async def handle(call: Call, request: Rerank) -> RerankReply:
         priority=request.priority,
         client=call.requester,
     )
-    async with aclosing(items):
-        async for item in items:
-            if isinstance(item, RerankReply):
-                return item
-            call.send(item)
-    raise AssertionError("a ranking ends with its reply or raises")
+    return await call.relay(items)

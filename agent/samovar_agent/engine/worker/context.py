@@ -11,11 +11,11 @@ known here alone.
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from samovar_agent.engine.interface import LoadOptions
+from samovar_agent.engine.worker.batch import Batch
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_agent.engine.worker.model import Model
 from samovar_protocol import FailureCode, SamovarError
@@ -70,16 +70,9 @@ class Context:
                 hint="Choose a chat model.",
             )
         if not self._recurrent:  # a recurrent state that was interrupted half way could not be repaired
-            self._abort = ctypes.cast(_c_library().strlen, llama.ggml_abort_callback)
-            # Called before each of some thousand graph nodes, so it must be C and not Python. strlen of the flag is
-            # false while the flag is an empty string and true when it is one character long.
-            llama.llama_set_abort_callback(self.pointer, self._abort, interrupt.pointer)
+            interrupt.attach(llama, self.pointer)
         self._lengths: dict[int, int] = {}
-        self._tokens = (llama.llama_token * STEP_TOKENS)()
-        self._positions = (llama.llama_pos * STEP_TOKENS)()
-        self._owners = (llama.llama_seq_id * STEP_TOKENS)()
-        self._outputs: Any = (ctypes.c_int8 * STEP_TOKENS)()
-        self._batch = self._new_batch()
+        self._batch = Batch(llama, STEP_TOKENS, with_positions=True)
 
     @property
     def bytes_per_token(self) -> int:
@@ -104,18 +97,17 @@ class Context:
 
         Together at most `STEP_TOKENS` tokens and `step_outputs` outputs. Raises `NoRoomError`.
         """
-        rows: list[int] = []
+        batch, rows = self._batch, list[int]()
         count = 0
         for sequence, position, tokens, outputs in parts:
             end = count + len(tokens)
-            self._tokens[count:end] = tokens
-            self._positions[count:end] = list(range(position, position + len(tokens)))
-            self._owners[count:end] = [sequence] * len(tokens)
-            self._outputs[count:end] = [0] * (len(tokens) - outputs) + [1] * outputs
+            batch.tokens[count:end] = tokens
+            batch.positions[count:end] = list(range(position, position + len(tokens)))
+            batch.owners[count:end] = [sequence] * len(tokens)
+            batch.outputs[count:end] = [0] * (len(tokens) - outputs) + [1] * outputs
             rows.append(end - outputs if outputs else -1)
             count = end
-        self._batch.n_tokens = count
-        code = self._llama.llama_decode(self.pointer, self._batch)
+        code = self._llama.llama_decode(self.pointer, batch.of(count))
         if code == 0:
             for sequence, position, tokens, _ in parts:
                 self._lengths[sequence] = position + len(tokens)
@@ -219,24 +211,3 @@ class Context:
         if not context:
             raise self._model.log.failure("make room for this model's context")
         return context
-
-    def _new_batch(self) -> Any:
-        """A batch over arrays of ours, so that filling it is a copy of slices."""
-        llama = self._llama
-        self._counts = (ctypes.c_int32 * STEP_TOKENS)(*(1,) * STEP_TOKENS)
-        one = ctypes.sizeof(llama.llama_seq_id)
-        first = ctypes.addressof(self._owners)
-        pointer = ctypes.POINTER(llama.llama_seq_id)
-        places = (ctypes.cast(first + one * index, pointer) for index in range(STEP_TOKENS))
-        self._owner_pointers = (pointer * STEP_TOKENS)(*places)
-        batch = llama.llama_batch()
-        batch.token = ctypes.cast(self._tokens, ctypes.POINTER(llama.llama_token))
-        batch.pos = ctypes.cast(self._positions, ctypes.POINTER(llama.llama_pos))
-        batch.n_seq_id = ctypes.cast(self._counts, ctypes.POINTER(ctypes.c_int32))
-        batch.seq_id = ctypes.cast(self._owner_pointers, ctypes.POINTER(pointer))
-        batch.logits = ctypes.cast(self._outputs, ctypes.POINTER(ctypes.c_int8))
-        return batch
-
-
-def _c_library() -> Any:
-    return ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from samovar_agent.engine.interface import Embedded, Embedding, Ranked, Ranking
-from samovar_agent.engine.wire import Alive, Answer, Answered, Cancel, Embed, Failed, Rank, Unload
+from samovar_agent.engine.wire import Answer, Answered, Cancel, Embed, Failed, Rank, Unload
 from samovar_agent.engine.worker.embedder import Embedder, EmbeddingJob, RankingJob
 from samovar_agent.engine.worker.inbox import Inbox, Request, as_failure
+from samovar_agent.engine.worker.pulse import Pulse
 from samovar_agent.engine.worker.queue import FairQueue
 from samovar_protocol import FailureCode, SamovarError
-
-_ALIVE_SECONDS = 1.0
 
 
 class Texts(NamedTuple):
@@ -45,7 +43,7 @@ class EmbedLoop:
     def __init__(self, inbox: Inbox[Texts], send: Callable[[Answer], None]) -> None:
         self._inbox, self._send = inbox, send
         self._queue: FairQueue[Texts] = FairQueue()
-        self._told_alive = 0.0
+        self._pulse = Pulse(send)
 
     def run(self) -> None:
         """Until a command says `Unload`."""
@@ -53,7 +51,7 @@ class EmbedLoop:
             texts = self._queue.take()
             if texts is not None:
                 self._step(texts)
-                self._tell_alive()
+            self._pulse.beat()
 
     def _obey(self) -> bool:
         item = self._inbox.get(timeout=0.0 if len(self._queue) else None)
@@ -76,7 +74,7 @@ class EmbedLoop:
     def _step(self, texts: Texts) -> None:
         self._inbox.computing({texts.id})
         try:
-            more = texts.job.step(self._tell_alive)
+            more = texts.job.step(self._pulse.beat)
             result: Embedded | Ranked | None = None if more else texts.job.result
         except Exception as error:  # one request's failure must not cost the others their model
             self._send(Failed(texts.id, as_failure(error).failure))
@@ -87,9 +85,3 @@ class EmbedLoop:
             self._wait(texts)
         else:
             self._send(Answered(texts.id, result))
-
-    def _tell_alive(self) -> None:
-        now = time.monotonic()
-        if now - self._told_alive >= _ALIVE_SECONDS:
-            self._told_alive = now
-            self._send(Alive())

@@ -109,6 +109,9 @@ class Embedder:
         self.context_length = self._lanes.context_length
         self.dimensions = int(model.llama.llama_model_n_embd_out(model.pointer))
         self.ranks = self._lanes.ranks
+        self._hint = "Split it into shorter texts."
+        if self.context_length < model.trained_context:
+            self._hint = f"Split it, or load the model with more context; it can have {model.trained_context:,}."
 
     def start(self, inputs: Sequence[str | list[int]], dimensions: int | None = None) -> EmbeddingJob:
         """Prepare vectors of texts, or of tokens as they are. Computes nothing, and is safe in any thread.
@@ -165,7 +168,7 @@ class Embedder:
     def _tokens(self, index: int, text: str | list[int]) -> list[int]:
         if isinstance(text, str):
             # With nothing to read, a vector would only tell what the model's own markers mean.
-            return _tokenize(self._model, text) if text else []
+            return self._model.tokenize(text, special=False, around=True) if text else []
         size = self._model.vocabulary_size
         wrong = next((token for token in text if not 0 <= token < size), None)
         if wrong is not None:
@@ -190,21 +193,9 @@ class Embedder:
                 raise SamovarError(
                     FailureCode.CONTEXT_OVERFLOW,
                     f"{what} {index} has {len(text):,} tokens; this model reads {self.context_length:,} at once.",
-                    hint="Split it into shorter texts.",
+                    hint=self._hint,
                     details={"index": index, "prompt_tokens": len(text), "context_length": self.context_length},
                 )
-
-
-def _tokenize(model: Model, text: str) -> list[int]:
-    """A text's tokens between those that the model wants around it. Markers in the text stay text."""
-    llama, data = model.llama, text.encode("utf-8", "replace")
-    room = len(data) + 8
-    while True:
-        tokens = (llama.llama_token * room)()
-        count: int = llama.llama_tokenize(model.vocabulary, data, len(data), tokens, room, True, False)
-        if count >= 0:
-            return list(tokens[:count])
-        room = -count
 
 
 def _check_finite(number: float, index: int) -> None:

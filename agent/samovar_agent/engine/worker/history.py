@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import ctypes
-from collections import Counter, deque
+import threading
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from samovar_agent.engine.worker.candidates import Candidates
 from samovar_agent.engine.worker.model import Model
@@ -16,6 +18,8 @@ LEAST_REPEAT_PENALTY = 0.01
 """Scores divided by less are soon no longer finite."""
 FEW = 1000
 """Up to so many tokens are penalised apart from the rest, which llama.cpp would look up one by one for nothing."""
+DRY_LINKS = 4
+"""Clients use the same settings all the time; each kept one takes a megabyte or so with a context of 100,000."""
 
 
 class History:
@@ -46,18 +50,7 @@ class History:
         if sampling.dry_multiplier:
             dry_last_n = _length(sampling.dry_penalty_last_n, context_length)
         if dry_last_n:
-            breakers = [text.encode("utf-8", "replace") for text in sampling.dry_sequence_breakers]
-            links.append(
-                llama.llama_sampler_init_dry(
-                    model.vocabulary,
-                    sampling.dry_multiplier,
-                    sampling.dry_base,
-                    sampling.dry_allowed_length,
-                    dry_last_n,
-                    (ctypes.c_char_p * len(breakers))(*breakers),
-                    len(breakers),
-                )
-            )
+            links.append(_DryLinks.of(model).made(sampling, dry_last_n))
         if not links:
             return None
         history = cls(model, links, max(last_n, dry_last_n))
@@ -103,6 +96,37 @@ class History:
     def close(self) -> None:
         """Free it."""
         self._llama.llama_sampler_free(self._chain)
+
+
+class _DryLinks:
+    """The newest few, to be cloned: looking for the breakers in a whole vocabulary takes up to seconds."""
+
+    _of_models: ClassVar[WeakKeyDictionary[Model, _DryLinks]] = WeakKeyDictionary()
+
+    def __init__(self, model: Model) -> None:
+        self._llama, self._vocabulary = model.llama, model.vocabulary
+        self._known: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, model: Model) -> _DryLinks:
+        """The model's."""
+        return cls._of_models.setdefault(model, cls(model))
+
+    def made(self, sampling: Sampling, last_n: int) -> Any:
+        """A new one, that has seen no token yet."""
+        breakers = [text.encode("utf-8", "replace") for text in sampling.dry_sequence_breakers]
+        numbers = (sampling.dry_multiplier, sampling.dry_base, sampling.dry_allowed_length, last_n)
+        key = (*numbers, *breakers)
+        with self._lock:
+            if key not in self._known:
+                array = (ctypes.c_char_p * len(breakers))(*breakers)
+                self._known[key] = self._llama.llama_sampler_init_dry(self._vocabulary, *numbers, array, len(breakers))
+            self._known.move_to_end(key)
+            link = self._llama.llama_sampler_clone(self._known[key])
+            if len(self._known) > DRY_LINKS:
+                self._llama.llama_sampler_free(self._known.popitem(last=False)[1])
+            return link
 
 
 def _length(last_n: int, context_length: int) -> int:

@@ -93,6 +93,8 @@ class Inbox(Generic[R]):
                     discard(ready)
                 elif failure is not None and not cancelled:
                     self._send(Failed(command.id, failure.failure))
+                    # Nothing for the loop to do, but while there is nothing else it has to say that it is well.
+                    self._items.put(Cancel(command.id))
 
         threading.Thread(target=work, name="preparation", daemon=True).start()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import sys
+from typing import Any
 
 
 class Interrupt:
@@ -22,7 +24,10 @@ class Interrupt:
     def __bool__(self) -> bool:
         return self._flag[0] != b"\x00"
 
-    @property
-    def pointer(self) -> ctypes.c_void_p:
-        """The flag as a C string: empty, or one character long."""
-        return ctypes.cast(self._flag, ctypes.c_void_p)
+    def attach(self, llama: Any, context: Any) -> None:
+        """Let it end what a context of llama.cpp computes; the context keeps a pointer into this object."""
+        # Called before each of some thousand graph nodes, so it must be C and not Python. strlen of the flag is false
+        # while the flag is an empty string and true when it is one character long.
+        c_library = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
+        callback = ctypes.cast(c_library.strlen, llama.ggml_abort_callback)
+        llama.llama_set_abort_callback(context, callback, ctypes.cast(self._flag, ctypes.c_void_p))

@@ -49,7 +49,8 @@ class Branch:
     """One reply: all its tokens, of which `computed` are in the model's memory.
 
     - key: tells it apart from all others. - sequence: where it is in memory; None while it waits for a place.
-    - admitted: when it got its first place, monotonic; 0 before. - sought: what is kept elsewhere was looked through.
+    - admitted: when it got its first place, monotonic; 0 before. - parting: where its prompt
+    leaves what another one computed and cannot share any more, to be remembered when it gets there; or 0.
     """
 
     def __init__(
@@ -65,10 +66,9 @@ class Branch:
     ) -> None:
         self.job, self.key, self.choice = job, key, choice
         self.tokens = list(prompt)
-        self.computed = 0
+        self.computed = self.parting = 0
         self.sequence: int | None = None
         self.admitted = self.due = 0.0
-        self.sought = False
         self.chooser = chooser
         self.drafter: Drafter | None = None
         self.written = 0
@@ -97,7 +97,7 @@ class Branch:
 
     def suspend(self) -> None:
         """It lost its place, and what it has computed with it."""
-        self.sequence, self.computed, self.sought = None, 0, False
+        self.sequence, self.computed = None, 0
 
     def speculate(self, curve: CostCurve) -> None:
         """Guess ahead from now on."""

@@ -43,11 +43,12 @@ class Keeper:
         """Empty the model's memory of what no request uses, where that is worth the copying."""
         if not self._context.can_share_any_prefix:
             return
-        idle = [(sequence, tokens) for sequence, tokens in self._cache.finished() if self._cache.own(sequence)]
-        if sum(self._cache.own(sequence) for sequence, _ in idle) < _LEAST_PARKED:
+        if self._cache.idle < _LEAST_PARKED:
             return
         gone: list[Parked] = []
-        for sequence, tokens in reversed(idle):
+        for sequence, tokens in reversed(self._cache.finished()):
+            if self._cache.in_use(sequence):
+                continue
             if len(tokens) * self._context.bytes_per_token > self._attic.budget_bytes:
                 continue  # it stays where it is, until its room is needed
             if len(tokens) >= _LEAST_TOKENS and (state := self._context.save(sequence)) is not None:
@@ -61,7 +62,7 @@ class Keeper:
         wanted = tokens[:-1]
         found = self._attic.nearest(wanted)
         if found is not None and found[1] >= known + _LEAST_TOKENS:
-            parked, known = found
+            parked, _ = found
             if self._adopt(parked.tokens, parked.state):
                 self._attic.take(parked)
                 return True

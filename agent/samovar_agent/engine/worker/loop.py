@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from samovar_agent.engine.wire import Alive, Answer, Began, Cancel, Command, Failed, Unload
+from samovar_agent.engine.wire import Answer, Began, Cancel, Command, Failed, Unload
 from samovar_agent.engine.worker import costs
 from samovar_agent.engine.worker.context import STEP_TOKENS, Context, NoRoomError, Part
 from samovar_agent.engine.worker.inbox import Inbox, as_failure
 from samovar_agent.engine.worker.job import Branch, Job
 from samovar_agent.engine.worker.prefix_cache import PrefixCache
+from samovar_agent.engine.worker.pulse import Pulse
 from samovar_agent.engine.worker.queue import FairQueue
 from samovar_agent.engine.worker.scheduler import (
+    WORTH_KEEPING,
     Leader,
     Share,
     Work,
@@ -33,7 +35,6 @@ _IDLE_SECONDS = 15.0
 """After so long without work, what is in memory is saved."""
 _UNLOAD_SECONDS = 2.5
 """So long may saving take when the model is unloaded."""
-_ALIVE_SECONDS = 1.0
 _PATIENCE_SECONDS = 0.5
 """So long may measuring delay the first request after a load that comes while it is on."""
 _RESERVE_TOKENS = 16
@@ -74,12 +75,14 @@ class Loop:
         # Some sequences are left to what is remembered; the others may run at once.
         self._places = max(1, context.sequences // 2)
         self._queue: FairQueue[Branch] = FairQueue()
-        self._waiting: list[tuple[Branch, Leader | None]] = []
+        self._following: list[tuple[Branch, Leader]] = []
+        self._suspended: list[Branch] = []
         self._running: dict[int, Branch] = {}
         self._costs = costs.Measurement(context)
         self._patient_until: float | None = None
+        self._may_guess = True
         self._saved = True
-        self._told_alive = 0.0
+        self._pulse = Pulse(send)
 
     def run(self) -> None:
         """Until a command says `Unload`."""
@@ -87,8 +90,8 @@ class Loop:
             self._admit()
             if self._running:
                 self._step()
-                self._tell_alive()
-        for branch in [*self._queue.clear(), *(branch for branch, _ in self._waiting), *self._running.values()]:
+            self._pulse.beat()
+        for branch in [*self._queue.clear(), *self._begun()]:
             self._drop(branch)
         if self._keeper is not None:
             self._keeper.save_now(_UNLOAD_SECONDS)
@@ -97,8 +100,7 @@ class Loop:
 
     def _obey(self) -> bool:
         """Do what all waiting commands say; waits for one where there is nothing to compute. False to end."""
-        busy = bool(self._running or self._waiting or len(self._queue))
-        item = self._inbox.get() if busy else self._idle()
+        item = self._inbox.get() if self._begun() or len(self._queue) else self._idle()
         while item is not None:
             match item:
                 case Job():
@@ -153,69 +155,70 @@ class Loop:
             self._queue.put(job.generation.client, branch, background=job.background)
 
     def _cancel(self, id_: int) -> None:
-        waiting = [branch for branch, _ in self._waiting]
-        queued = self._queue.remove(lambda branch: branch.job.id == id_)
-        for branch in [*queued, *waiting, *self._running.values()]:
+        for branch in self._begun():
             if branch.job.id == id_:
                 self._drop(branch)
+        for branch in self._queue.remove(lambda branch: branch.job.id == id_):
+            self._drop(branch)
 
     # Who runs
 
-    def _admit(self) -> None:
-        """Let begin who may: first those that had to stop or wait for another's prefix, then the queue."""
-        for entry in list(self._waiting):
-            branch, followed = entry
-            ahead = self._running.get(followed.key) if followed is not None else None
-            if ahead is not None and followed is not None and ahead.computed < followed.until:
-                continue
-            if len(self._running) >= self._places or not self._begin(branch):
-                break
-            self._waiting.remove(entry)
-        else:
-            self._admit_queued()
+    def _begun(self) -> list[Branch]:
+        """Who has left the queue."""
+        return [*self._running.values(), *(branch for branch, _ in self._following), *self._suspended]
 
-    def _admit_queued(self) -> None:
-        while len(self._running) + len(self._waiting) < self._places:
-            clients = (branch.job.generation.client for branch in self._running.values())
-            branch = self._queue.take(without=crowded(clients, self._places))
-            if branch is None:
+    def _admit(self) -> None:
+        """Let begin who may; whoever followed one that is far enough, or gone, is next in the queue."""
+        for entry in reversed(self._following):
+            branch, followed = entry
+            ahead = self._running.get(followed.key)
+            if ahead is None or ahead.computed >= followed.until:
+                self._following = [other for other in self._following if other is not entry]
+                self._put_back(branch)
+        while len(self._running) + len(self._following) < self._places:
+            placed = [*self._running.values(), *(branch for branch, _ in self._following)]
+            crowd = crowded([(one.job.generation.client, one.job.background) for one in placed], self._places)
+            next_one = self._queue.take(without=crowd.clients, background=not crowd.background)
+            if next_one is None:
                 return
-            known = self._cache.known(branch.tokens)
-            reading = ((one.key, one.tokens, one.computed) for one in self._running.values() if one.pending > 1)
-            ahead = leader(branch.tokens, known, reading)
-            if ahead is not None:
-                self._waiting.append((branch, ahead))
-            elif not self._begin(branch):
-                client = branch.job.generation.client
-                self._queue.put_back(client, branch, background=branch.job.background)
+            ahead_of_it = self._leader(next_one)
+            if ahead_of_it is not None:
+                self._following.append((next_one, ahead_of_it))
+            elif not self._begin(next_one):
+                self._put_back(next_one)
                 return
+
+    def _leader(self, branch: Branch) -> Leader | None:
+        reading = ((one.key, one.tokens, one.computed) for one in self._running.values() if one.pending > 1)
+        return leader(branch.tokens, self._cache.known(branch.tokens), reading)
+
+    def _put_back(self, branch: Branch) -> None:
+        self._queue.put_back(branch.job.generation.client, branch, background=branch.job.background)
 
     def _begin(self, branch: Branch) -> bool:
         """Give a branch its place; False where memory is short of room for what it has to compute."""
         job = branch.job
+        wanted = len(branch.tokens) + sum(one.pending + _RESERVE_TOKENS for one in self._running.values())
+        if self._running and wanted - self._cache.shared(branch.tokens) > self._cache.room:
+            return False
         if job.exact and not job.began and not self._running:
             # Where tokens lie in memory decides in which order attention sums them up, and so how it rounds.
             if self._keeper is not None:
                 self._keeper.park()
             self._forget_all()
-        elif self._keeper is not None and not branch.sought:
-            branch.sought = True
+        elif self._keeper is not None and wanted <= self._cache.room:  # what it brings is shared with nobody who runs
             self._keeper.bring(branch.tokens, self._cache.known(branch.tokens))
+        parting = self._cache.parting(branch.tokens)
         begun = self._cache.begin(branch.tokens)
         if begun is None:
             return False
         sequence, known = begun
-        running = [one.sequence for one in self._running.values() if one.sequence is not None]
-        promised = sum(one.pending + _RESERVE_TOKENS for one in self._running.values())
-        wanted = len(branch.tokens) - known + promised
-        if running and not self._cache.could_fit(wanted, [*running, sequence]):
-            self._cache.end(sequence)
-            return False
+        branch.parting = parting if parting >= known + WORTH_KEEPING else 0
         branch.admit(sequence, known, time.monotonic())
         self._running[branch.key] = branch
         if self._keeper is not None:
             self._keeper.park()
-        self._cache.make_room(wanted)
+        self._cache.make_room(wanted - known)
         if not job.began:
             job.begin(branch.admitted, known)
             self._send(Began(job.id))
@@ -227,8 +230,19 @@ class Loop:
     # A step
 
     def _step(self) -> None:
+        # Who waits for another's beginning lends its priority.
+        awaited = {followed.key for branch, followed in self._following if not branch.job.background}
         shares = plan(
-            [Work(one.key, one.pending, one.due, background=one.job.background) for one in self._running.values()],
+            [
+                Work(
+                    one.key,
+                    one.pending,
+                    one.due,
+                    background=one.job.background and one.key not in awaited,
+                    most=min((place - one.computed for place in self._partings(one)), default=None),
+                )
+                for one in self._running.values()
+            ],
             step_tokens=STEP_TOKENS,
             outputs=self._context.step_outputs,
         )
@@ -245,23 +259,38 @@ class Loop:
             return
         # First what the memory holds of each now: where one fails, its siblings end with it, and are remembered.
         for key, tokens in shares:
-            self._note_computed(self._running[key], tokens)
+            branch = self._running[key]
+            partings = self._partings(branch)
+            self._note_computed(branch, tokens)
+            if branch.sequence is not None and branch.computed in partings:
+                self._cache.checkpoint(branch.sequence)
         for (key, _), row in zip(shares, rows, strict=True):
             one = self._running.get(key)
             if one is not None and row >= 0:  # it may have failed with a sibling
                 self._advance(one, drafts.get(key, []), row)
 
+    def _partings(self, branch: Branch) -> list[int]:
+        """Where a prompt has to stop to be remembered, for memory that others can share at its end only."""
+        if self._context.can_share_any_prefix:
+            return []
+        places = [branch.parting, *(followed.until for _, followed in self._following if followed.key == branch.key)]
+        return [place for place in places if place > branch.computed]
+
     def _drafts(self, shares: Sequence[Share]) -> dict[int, list[int]]:
         """What is guessed ahead in this step."""
+        if not self._may_guess:
+            self._may_guess = True  # from the next step on
+            return {}
         writing = [self._running[key] for key, _ in shares if self._running[key].pending == 1]
         step_tokens = sum(tokens for _, tokens in shares)
         outputs = self._context.step_outputs - len(shares)
+        most = min(STEP_TOKENS, self._cache.room)  # nobody gives way to a guess
         drafts: dict[int, list[int]] = {}
         for branch in writing:
             if branch.drafter is None:
                 continue
             draft = branch.drafter.draft(len(writing), step_tokens)
-            draft = draft[: max(0, min(branch.left - 1, outputs, STEP_TOKENS - step_tokens))]
+            draft = draft[: max(0, min(branch.left - 1, outputs, most - step_tokens))]
             if draft:
                 drafts[branch.key] = draft
                 step_tokens += len(draft)
@@ -282,7 +311,9 @@ class Loop:
         try:
             return self._context.compute(parts)
         except NoRoomError:  # windows and states have limits of their own
-            if not self._cache.forget_one():
+            if any(part.outputs > 1 for part in parts):
+                self._may_guess = False
+            elif not self._cache.forget_one():
                 self._suspend_one()
             return None
         except Exception as error:
@@ -311,14 +342,9 @@ class Loop:
             if branch.drafter is not None:
                 branch.drafter.verified(len(draft), accepted)
             self._context.truncate(branch.sequence, branch.computed)
-        if not self._context.can_share_any_prefix and branch.written == 1:
+        if not self._context.can_share_any_prefix and branch.written == 1 and branch.ended is None:
             self._cache.checkpoint(branch.sequence)
-        for answer in answers:
-            self._send(answer)
-        if branch.ended is not None:
-            self._leave(branch)
-            if (done := branch.job.done()) is not None:
-                self._send(done)
+        self._tell(branch, answers)
 
     def _choose(self, branch: Branch, draft: Sequence[int], row: int, answers: list[Answer]) -> int:
         """The tokens that follow what was computed; returns how many of `draft` they confirm."""
@@ -335,10 +361,25 @@ class Loop:
                 return index
         raise AssertionError("the last index returns")
 
+    def _tell(self, branch: Branch, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            self._send(answer)
+        if branch.ended is not None:
+            self._leave(branch)
+            if (done := branch.job.done()) is not None:
+                self._send(done)
+
     # Who stops
 
     def _leave(self, branch: Branch) -> None:
-        """A branch needs its place no longer; what it computed is remembered."""
+        """A branch is over, and those that had to stop may try again."""
+        self._give_up_place(branch)
+        for suspended in self._suspended:
+            self._put_back(suspended)
+        self._suspended = []
+
+    def _give_up_place(self, branch: Branch) -> None:
+        """What it has computed is remembered."""
         if self._running.pop(branch.key, None) is not None and branch.sequence is not None:
             self._cache.end(branch.sequence)
             self._saved = False
@@ -348,17 +389,13 @@ class Loop:
         key = to_give_way([(one.key, one.job.background, one.admitted) for one in self._running.values()])
         if key is None:
             for branch in list(self._running.values()):
-                answers = branch.end("length")
-                for answer in answers:
-                    self._send(answer)
-                self._leave(branch)
-                if (done := branch.job.done()) is not None:
-                    self._send(done)
+                self._tell(branch, branch.end("length"))
             return False
         branch = self._running[key]
-        self._leave(branch)
+        self._give_up_place(branch)
         branch.suspend()
-        self._waiting.insert(0, (branch, None))
+        # Only when another one is over; before, memory would run out again.
+        self._suspended.append(branch)
         return True
 
     def _holds(self, part: Part) -> bool:
@@ -366,15 +403,16 @@ class Loop:
 
     def _drop(self, branch: Branch) -> None:
         branch.drop()
+        self._following = [entry for entry in self._following if entry[0] is not branch]
+        self._suspended = [other for other in self._suspended if other is not branch]
         self._leave(branch)
-        self._waiting = [entry for entry in self._waiting if entry[0] is not branch]
 
     def _fail_job(self, job: Job, error: Exception) -> None:
-        self._queue.remove(lambda branch: branch.job is job)
         for branch in job.branches:
             if branch.key in self._running and branch.drafter is not None and branch.sequence is not None:
                 self._context.truncate(branch.sequence, branch.computed)  # an unconfirmed draft is not remembered
             self._drop(branch)
+        self._queue.remove(lambda branch: branch.job is job)
         self._fail(job.id, error)
 
     def _break_down(self, error: Exception) -> None:
@@ -391,9 +429,3 @@ class Loop:
 
     def _fail(self, id_: int, error: Exception) -> None:
         self._send(Failed(id_, as_failure(error).failure))
-
-    def _tell_alive(self) -> None:
-        now = time.monotonic()
-        if now - self._told_alive >= _ALIVE_SECONDS:
-            self._told_alive = now
-            self._send(Alive())

@@ -15,7 +15,11 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
+from samovar_protocol import FailureCode, SamovarError
+
 _DIGITS = 24
+_MAX_DEPTH = 200
+"""Of objects and lists inside one another; templates, and Python itself, give up soon behind it."""
 
 
 class Markers:
@@ -60,14 +64,20 @@ class Breaker:
         cuts = [0, *(start + 1 for start in starts), len(text)]
         return self._number.join(text[a:b] for a, b in itertools.pairwise(cuts))
 
-    def value(self, value: Any) -> Any:
-        """The same for all texts in a JSON value, names included."""
+    def value(self, value: Any, depth: int = 0) -> Any:
+        """The same for all texts in a JSON value, names included. Raises `bad_request` where that is too deep."""
         if isinstance(value, str):
             return self.text(value)
+        if depth > _MAX_DEPTH:
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                f"Tools, calls or template arguments hold more than {_MAX_DEPTH} values inside one another.",
+                hint="Make them flatter.",
+            )
         if isinstance(value, dict):
-            return {self.text(str(name)): self.value(one) for name, one in value.items()}
+            return {self.text(str(name)): self.value(one, depth + 1) for name, one in value.items()}
         if isinstance(value, list | tuple):
-            return [self.value(one) for one in value]
+            return [self.value(one, depth + 1) for one in value]
         return value
 
     def parts(self, rendered: str) -> list[str]:

@@ -105,17 +105,18 @@ class Model:
         """Whether the model ends its turn with this token."""
         return bool(self.llama.llama_vocab_is_eog(self.vocabulary, token))
 
-    def tokenize(self, text: str, *, special: bool, bos: bool = False) -> list[int]:
+    def tokenize(self, text: str, *, special: bool, bos: bool = False, around: bool = False) -> list[int]:
         """The tokens of a text.
 
         - special: markers such as `<|im_start|>` become single tokens; False for text from people, who must not be
         able to write them. - bos: begin with BOS where the model wants one and the text does not have it already.
+        - around: put around it all that the model wants to read around a text.
         """
         llama, data = self.llama, text.encode("utf-8", "replace")
         room = len(data) + 8
         while True:
             tokens = (llama.llama_token * room)()
-            count = llama.llama_tokenize(self.vocabulary, data, len(data), tokens, room, False, special)
+            count = llama.llama_tokenize(self.vocabulary, data, len(data), tokens, room, around, special)
             if count >= 0:
                 break
             room = -count

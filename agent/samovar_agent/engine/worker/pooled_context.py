@@ -9,11 +9,10 @@ last token goes through a text from left to right, a piece at a time, and comput
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from samovar_agent.engine.worker.batch import Batch
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_agent.engine.worker.model import Model
 from samovar_protocol import FailureCode, SamovarError
@@ -71,11 +70,8 @@ class PooledContext:
         self._memory = llama.llama_get_memory(self.pointer)
         ranks = reading.pooling == llama.LLAMA_POOLING_TYPE_RANK
         self._width = (llama.llama_model_n_cls_out if ranks else llama.llama_model_n_embd_out)(model.pointer)
-        # Called before each of some hundred graph nodes, so it must be C and not Python. strlen of the flag is false
-        # while the flag is an empty string and true when it is one character long.
-        self._abort = ctypes.cast(_c_library().strlen, llama.ggml_abort_callback)
-        llama.llama_set_abort_callback(self.pointer, self._abort, interrupt.pointer)
-        self._batch = self._new_batch()
+        interrupt.attach(llama, self.pointer)
+        self._batch = Batch(llama, self._step_tokens)
 
     def compute(
         self, texts: Sequence[Sequence[int]], threads: int, poll: Callable[[], None]
@@ -109,17 +105,17 @@ class PooledContext:
 
     def _read(self, texts: Sequence[Sequence[int]], poll: Callable[[], None], *, outputs: bool) -> bool:
         """Compute these tokens behind those in memory; False where it was interrupted."""
+        batch = self._batch
         tokens = [token for text in texts for token in text]
         owners = [index for index, text in enumerate(texts) for _ in text]
         for start in range(0, len(tokens), self._step_tokens):
             if start:
                 poll()
             count = min(self._step_tokens, len(tokens) - start)
-            self._tokens[:count] = tokens[start : start + count]
-            self._owners[:count] = owners[start : start + count]
-            self._outputs[:count] = [int(outputs)] * count
-            self._batch.n_tokens = count
-            code = self._llama.llama_decode(self.pointer, self._batch)
+            batch.tokens[:count] = tokens[start : start + count]
+            batch.owners[:count] = owners[start : start + count]
+            batch.outputs[:count] = [int(outputs)] * count
+            code = self._llama.llama_decode(self.pointer, batch.of(count))
             if code == _ABORTED:
                 return False
             if code:
@@ -130,20 +126,6 @@ class PooledContext:
                     hint="The worker's log has the details.",
                 )
         return True
-
-    def _new_batch(self) -> Any:
-        """A batch over arrays of ours, so that filling it is a copy of slices. llama.cpp counts positions itself."""
-        llama, size = self._llama, self._step_tokens
-        self._tokens = (llama.llama_token * size)()
-        self._owners = (llama.llama_seq_id * size)()
-        self._outputs = (ctypes.c_int8 * size)()
-        first, one = ctypes.addressof(self._owners), ctypes.sizeof(llama.llama_seq_id)
-        self._owner_pointers = (ctypes.c_void_p * size)(*range(first, first + one * size, one))
-        batch = llama.llama_batch()
-        batch.token = ctypes.cast(self._tokens, ctypes.POINTER(llama.llama_token))
-        batch.seq_id = ctypes.cast(self._owner_pointers, ctypes.POINTER(ctypes.POINTER(llama.llama_seq_id)))
-        batch.logits = ctypes.cast(self._outputs, ctypes.POINTER(ctypes.c_int8))
-        return batch
 
 
 def _new_context(model: Model, reading: Reading, room: int, step_tokens: int) -> Any:
@@ -162,7 +144,3 @@ def _new_context(model: Model, reading: Reading, room: int, step_tokens: int) ->
     if not context:
         raise model.log.failure("make room for this model's context")
     return context
-
-
-def _c_library() -> Any:
-    return ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)

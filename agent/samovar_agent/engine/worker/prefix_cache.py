@@ -13,10 +13,10 @@ to the model's memory goes through `Memory`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from samovar_agent.engine.worker.prefix_tree import PrefixTree
+from samovar_agent.engine.worker.prefix_tree import Match, PrefixTree
 
 
 class Memory(Protocol):
@@ -49,6 +49,7 @@ class PrefixCache:
         self._keep_ends = keep_ends
         self._tree = PrefixTree()
         self._unused = list(range(sequences - 1, -1, -1))
+        self._running: set[int] = set()
         self._finished: dict[int, None] = {}  # in the order of their last use
 
     @property
@@ -61,24 +62,41 @@ class PrefixCache:
         """Tokens that still fit, without forgetting anything."""
         return self._cells - self._tree.tokens
 
+    @property
+    def room(self) -> int:
+        """Tokens that fit beside what runs."""
+        return self._cells - self._tree.held(self._running)
+
+    @property
+    def idle(self) -> int:
+        """Tokens in memory that nothing that runs uses."""
+        return self.used - self._tree.held(self._running)
+
     def known(self, tokens: Sequence[int]) -> int:
-        """How much of a prompt is in memory now. Its last token always has to be computed, for its scores."""
+        """How much of a prompt is in memory to go on from. Its last token always has to be computed, for its scores."""
+        return self._match(tokens[:-1]).length
+
+    def parting(self, tokens: Sequence[int]) -> int:
+        """How many first tokens of a prompt some sequence has computed, whether they can be gone on from or not."""
         return self._tree.longest(tokens[:-1]).length
+
+    def shared(self, tokens: Sequence[int]) -> int:
+        """How much of what is known of a prompt takes no room, since something that runs uses it too."""
+        length, holder = self._match(tokens[:-1])
+        return min(length, self._tree.in_common(holder, self._running)) if holder is not None else 0
 
     def begin(self, tokens: Sequence[int]) -> tuple[int, int] | None:
         """A sequence for this prompt, and how many of its tokens are there already; None where all are in use."""
-        tokens = tokens[:-1]
-        length, holder = self._tree.longest(tokens)
-        if holder is not None and not self._memory.intact(holder, length):
-            # Memory that cannot be cut back may still go on from what the prompt contains as a whole.
-            length, holder = self._tree.complete(tokens)
-        if holder is not None and length and (begun := self._continue(holder, length)) is not None:
-            return begun
-        sequence = self._free_one()
-        if sequence is None:
-            return None
-        self._tree.extend(sequence, ())
-        return sequence, 0
+        length, holder = self._match(tokens[:-1])
+        begun = self._continue(holder, length) if holder is not None else None
+        if begun is None:
+            sequence = self._free_one()
+            if sequence is None:
+                return None
+            self._tree.extend(sequence, ())
+            begun = sequence, 0
+        self._running.add(begun[0])
+        return begun
 
     def computed(self, sequence: int, tokens: Sequence[int]) -> None:
         """A sequence has grown by `tokens`."""
@@ -91,10 +109,6 @@ class PrefixCache:
         self._tree.truncate(sequence, length)
         return True
 
-    def could_fit(self, count: int, running: Collection[int]) -> bool:
-        """Whether `count` more tokens would fit beside what these sequences hold."""
-        return self._tree.held(running) + count <= self._cells
-
     def make_room(self, count: int) -> bool:
         """Forget finished sequences until `count` more tokens fit; False where even that is not enough."""
         while self.used + count > self._cells:
@@ -102,9 +116,9 @@ class PrefixCache:
                 return False
         return True
 
-    def own(self, sequence: int) -> int:
-        """Tokens that only this sequence holds."""
-        return self._tree.own(sequence)
+    def in_use(self, sequence: int) -> bool:
+        """Whether all that a finished sequence holds belongs to something that runs too."""
+        return self._tree.in_common(sequence, self._running) == self._tree.length(sequence)
 
     def forget(self, sequence: int) -> None:
         """Forget a finished sequence."""
@@ -117,14 +131,19 @@ class PrefixCache:
 
     def end(self, sequence: int, *, keep: bool = True) -> None:
         """A request is over. - keep: remember what it has computed, as long as there is room."""
+        self._running.remove(sequence)
         if keep and self._tree.length(sequence):
-            self._finished[sequence] = None
+            self._remember(sequence)
         else:
             self._free(sequence)
 
     def checkpoint(self, sequence: int) -> None:
         """Remember a running sequence as it is now, for memory that cannot go back to it later."""
         length = self._tree.length(sequence)
+        for match in self._tree.complete(self._tree.path(sequence)):
+            if match.length == length and match.holder in self._finished:
+                self._touch(match.holder)
+                return
         target = self._free_one()
         if target is None:
             return
@@ -136,8 +155,9 @@ class PrefixCache:
 
     def adopt(self, tokens: Sequence[int], restore: Callable[[int], bool]) -> bool:
         """Remember `tokens` as if a request had computed them; `restore` puts their state into the given sequence."""
-        if not self.make_room(len(tokens)):
+        if len(tokens) > self.room:
             return False
+        self.make_room(len(tokens))
         sequence = self._free_one()
         if sequence is None:
             return False
@@ -145,12 +165,33 @@ class PrefixCache:
             self._unused.append(sequence)
             return False
         self._tree.extend(sequence, tokens)
-        self._finished[sequence] = None
+        self._remember(sequence)
         return True
 
     def finished(self) -> list[tuple[int, list[int]]]:
         """What is remembered, most recently used first: sequence and tokens."""
         return [(sequence, self._tree.path(sequence)) for sequence in reversed(self._finished)]
+
+    def _match(self, tokens: Sequence[int]) -> Match:
+        """The longest prefix that can be gone on from."""
+        match = self._tree.longest(tokens)
+        if match.holder is None or self._memory.intact(match.holder, match.length):
+            return match
+        # Memory that cannot be cut back may still go on from what the prompt contains as a whole.
+        return next(iter(self._tree.complete(tokens)), Match(0, None))
+
+    def _remember(self, sequence: int) -> None:
+        """Keep a sequence that nobody uses any more, unless it holds nothing of its own; and none that adds nothing."""
+        tokens = self._tree.path(sequence)
+        for match in self._tree.complete(tokens):
+            if match.holder in self._finished and (match.length == len(tokens) or not self._keep_ends):
+                self.forget(match.holder)
+        longer = self._tree.longest(tokens, among=self._finished) if not self._keep_ends else Match(0, None)
+        if longer.holder is not None and longer.length == len(tokens):
+            self._touch(longer.holder)
+            self._free(sequence)
+        else:
+            self._finished[sequence] = None
 
     def _continue(self, holder: int, length: int) -> tuple[int, int] | None:
         """A sequence that begins with the first tokens of `holder`; None where its memory cannot."""

@@ -54,8 +54,8 @@ class PrefixTree:
         """All tokens that a sequence holds."""
         return [token for node in self._nodes(sequence) for token in node.tokens]
 
-    def longest(self, tokens: Sequence[int]) -> Match:
-        """The longest prefix of `tokens` that some sequence holds."""
+    def longest(self, tokens: Sequence[int], *, among: Collection[int] | None = None) -> Match:
+        """The longest prefix of `tokens` that some sequence holds. - among: only these sequences."""
         best = Match(0, None)
         searches: list[tuple[_Node, int]] = [(self._root, 0)]
         while searches:
@@ -64,22 +64,23 @@ class PrefixTree:
                 continue
             # Computed twice, side by side, the same tokens may stand in several nodes; each may lead further.
             for child in node.children.get(tokens[position], ()):
+                holder = next((one for one in child.holders if among is None or one in among), None)
+                if holder is None:
+                    continue
                 common = shared_prefix(child.tokens, tokens, position)
                 if position + common > best.length:
-                    best = Match(position + common, next(iter(child.holders)))
+                    best = Match(position + common, holder)
                 if common == len(child.tokens):
                     searches.append((child, position + common))
         return best
 
-    def complete(self, tokens: Sequence[int]) -> Match:
-        """The longest sequence of which `tokens` contains all, from its beginning."""
-        best = Match(0, None)
+    def complete(self, tokens: Sequence[int]) -> list[Match]:
+        """The sequences of which `tokens` contains all, from its beginning; the longest first."""
+        found: list[Match] = []
         searches: list[tuple[_Node, int]] = [(self._root, 0)]
         while searches:
             node, position = searches.pop()
-            ending = next((holder for holder in node.holders if self._tails[holder] is node), None)
-            if ending is not None and position > best.length:
-                best = Match(position, ending)
+            found += [Match(position, holder) for holder in node.holders if self._tails[holder] is node]
             if position == len(tokens):
                 continue
             searches += [
@@ -87,7 +88,7 @@ class PrefixTree:
                 for child in node.children.get(tokens[position], ())
                 if shared_prefix(child.tokens, tokens, position) == len(child.tokens)
             ]
-        return best
+        return sorted(found, key=lambda match: -match.length)
 
     def extend(self, sequence: int, tokens: Sequence[int]) -> None:
         """A sequence, perhaps a new one, has computed more tokens of its own."""
@@ -133,14 +134,15 @@ class PrefixTree:
         self.truncate(sequence, 0)
         del self._tails[sequence], self._lengths[sequence]
 
-    def own(self, sequence: int) -> int:
-        """How many tokens only this sequence holds: what removing it would free."""
-        return sum(len(node.tokens) for node in _upwards(self._tails[sequence]) if len(node.holders) == 1)
-
     def held(self, sequences: Collection[int]) -> int:
         """How many tokens these sequences hold together, shared ones counted once."""
         found = {id(node): len(node.tokens) for sequence in sequences for node in _upwards(self._tails[sequence])}
         return sum(found.values())
+
+    def in_common(self, sequence: int, others: Collection[int]) -> int:
+        """How many first tokens of a sequence at least one of the others holds too, as the same copy."""
+        path = _upwards(self._tails[sequence])
+        return sum(len(node.tokens) for node in path if not node.holders.isdisjoint(others))
 
     def _nodes(self, sequence: int) -> Iterator[_Node]:
         return reversed(list(_upwards(self._tails[sequence])))

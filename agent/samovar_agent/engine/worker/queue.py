@@ -33,9 +33,9 @@ class FairQueue(Generic[T]):
         level.clear()
         level.update({client: waiting, **others})
 
-    def take(self, *, without: Collection[str] = ()) -> T | None:
-        """The next request, or None. - without: clients that have enough for now."""
-        for level in self._levels:
+    def take(self, *, without: Collection[str] = (), background: bool = True) -> T | None:
+        """The next request, or None. - without: clients that have enough for now. - background: may be one of those."""
+        for level in self._levels if background else (self._interactive,):
             client = next((client for client in level if client not in without), None)
             if client is None:
                 continue

@@ -45,6 +45,28 @@ class ReplyParser(Protocol):
         """Why it ended, as clients are told. - ended: "stop" or "length"."""
 
 
+class _Logprobs:
+    """Those of the tokens whose text is not shown yet."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[int, TokenLogprob]] = deque()
+
+    def add(self, before: int, logprob: TokenLogprob) -> None:
+        """The next token's, with the number of characters before it."""
+        self._waiting.append((before, logprob))
+
+    def take(self, shown: int) -> list[TokenLogprob]:
+        """Those of the tokens that begin in the first `shown` characters."""
+        taken: list[TokenLogprob] = []
+        while self._waiting and self._waiting[0][0] < shown:
+            taken.append(self._waiting.popleft()[1])
+        return taken
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._waiting.clear()
+
+
 class PlainReply:
     """A reply that is nothing but text.
 
@@ -58,8 +80,7 @@ class PlainReply:
         self._piece, self._choice = model.piece, choice
         self._text = TextStream(stops)
         self._untold = 0
-        self._shown = 0
-        self._logprobs: deque[tuple[int, TokenLogprob]] = deque()  # with the number of characters before it
+        self._logprobs = _Logprobs()
 
     @property
     def stopped(self) -> bool:
@@ -69,7 +90,7 @@ class PlainReply:
     def feed(self, token: int, logprob: TokenLogprob | None) -> list[AnyDelta]:
         """What may be shown now."""
         if logprob:
-            self._logprobs.append((self._text.decoded, logprob))
+            self._logprobs.add(self._text.decoded, logprob)
         text = self._text.feed(self._piece(token))
         self._untold += 1
         return self._tell(text) if text else []
@@ -85,10 +106,7 @@ class PlainReply:
 
     def _tell(self, text: str) -> list[AnyDelta]:
         tokens, self._untold = self._untold, 0
-        self._shown += len(text)
-        logprobs: list[TokenLogprob] = []
-        while self._logprobs and self._logprobs[0][0] < self._shown:
-            logprobs.append(self._logprobs.popleft()[1])
+        logprobs = self._logprobs.take(self._text.decoded - self._text.withheld)
         return [Text(choice=self._choice, text=text, tokens=tokens, logprobs=logprobs)]
 
 
@@ -115,7 +133,7 @@ class StructuredReply:
         self._stops = StopFilter(stops)
         self._specials: set[str] = set()  # markers that came as special tokens, which no user may see
         self._untold = 0
-        self._logprobs: list[TokenLogprob] = []
+        self._logprobs = _Logprobs()
         self._calls = 0
 
     @property
@@ -135,7 +153,7 @@ class StructuredReply:
                 return []
             self._specials.add(marker)
         if logprob and not marker and logprob.text.strip() not in self._markers:
-            self._logprobs.append(logprob)
+            self._logprobs.add(self._text.decoded, logprob)
         text = self._text.feed(data)
         return self._told(self._parser.feed(text)) if text else []
 
@@ -181,5 +199,6 @@ class StructuredReply:
 
     def _shown(self, kind: Callable[..., AnyDelta], text: str) -> AnyDelta:
         tokens, self._untold = self._untold, 0
-        logprobs, self._logprobs = self._logprobs, []
+        withheld = self._text.withheld + self._parser.withheld + self._stops.withheld
+        logprobs = self._logprobs.take(self._text.decoded - withheld)
         return kind(choice=self._choice, text=text, tokens=tokens, logprobs=logprobs)

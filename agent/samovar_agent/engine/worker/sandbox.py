@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, ItemsView, Iterable, KeysView, ValuesView
 from typing import Any, NoReturn
 
 from jinja2 import nodes
@@ -14,11 +14,19 @@ from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 MAX_CHARACTERS = 16 * 1024 * 1024
 """Of one text, or items of one list, inside of a template."""
 _MAX_NUMBER = 1_000_000
 """Of a width, a count or a size that a template asks for."""
+_ITEM_CHARACTERS = 64
+"""What an item of a list or an object counts as, beside its own text, where these become text."""
+_NEVER_TEXT = frozenset(
+    {"attr", "count", "d", "default", "first", "items", "last", "length", "list", "map", "reject", "rejectattr"}
+    | {"reverse", "select", "selectattr"}
+)
+"""Filters that make no text of what they are given, and that templates ask in every turn."""
 _WIDE = re.compile(r"[0-9]{5}|:[^{}]*\{")
 """In a format: a width of five digits, or one that comes from an argument."""
 
@@ -39,13 +47,13 @@ class Generation(Extension):
 
 
 class _Code(CodeGenerator):
-    """Compiles `~` into a call that looks at the size of what comes out."""
+    """Compiles `~` into a call that looks at the size of what comes out, and of what goes in."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
         """One chain of `~`."""
         self.write("environment.concat([")
         for one in node.nodes:
-            self.write("str(")
+            self.write("environment.text(")
             self.visit(one, frame)
             self.write("), ")
         self.write("])")
@@ -62,10 +70,11 @@ class Environment(ImmutableSandboxedEnvironment):
 
     code_generator_class = _Code
     concat = staticmethod(_concat)
+    text = staticmethod(lambda value: str(_checked(value)))
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation])
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation], finalize=_checked)
         self.filters = {name: _guarded(name, one) for name, one in self.filters.items()}
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -108,7 +117,7 @@ def to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, *
     """Jinja's own filter escapes for HTML, which would change the prompt."""
     if isinstance(indent, int):
         indent = min(indent, 16)
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **options)
+    return json.dumps(_checked(value), ensure_ascii=ensure_ascii, indent=indent, **options)
 
 
 def _guarded(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,6 +144,9 @@ def _check_call(name: str, value: Any, arguments: tuple[Any, ...]) -> None:
     """Look at what a method or a filter is asked to do."""
     if any(isinstance(one, int) and abs(one) > _MAX_NUMBER for one in arguments):
         raise OverflowError("the number is too large")
+    if name not in _NEVER_TEXT:
+        for one in (value, *arguments):
+            _checked(one)
     if name in ("format", "format_map") and isinstance(value, str) and _WIDE.search(value):
         raise OverflowError("the text is too long")
     if name == "replace" and isinstance(value, str) and all(isinstance(one, str) for one in arguments[:2]):
@@ -143,6 +155,31 @@ def _check_call(name: str, value: Any, arguments: tuple[Any, ...]) -> None:
         texts = next(one for one in (value, *arguments) if isinstance(one, list | tuple))
         between = max((len(one) for one in (value, *arguments) if isinstance(one, str)), default=0)
         _check_size(sum(between + (len(one) if isinstance(one, str) else 0) for one in texts))
+
+
+def _checked(value: Any) -> Any:
+    """A value that may become text: one that holds itself twice, sixty times over, is small until then."""
+    if isinstance(value, str):
+        return value
+    size = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Namespace):
+            raise SecurityError("a namespace is no text")
+        if isinstance(one, dict):
+            size += _ITEM_CHARACTERS * len(one)
+            _check_size(size)
+            waiting += one
+            waiting += one.values()
+        elif isinstance(one, list | tuple | set | frozenset | KeysView | ValuesView | ItemsView):
+            size += _ITEM_CHARACTERS * len(one)
+            _check_size(size)
+            waiting += one
+        elif isinstance(one, str):
+            size += len(one)
+            _check_size(size)
+    return value
 
 
 def _check_size(size: int) -> None:

@@ -7,7 +7,7 @@ token each first, since somebody reads along; the rest of the step goes to promp
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from samovar_agent.engine.worker.prefix_tree import shared_prefix
@@ -16,6 +16,8 @@ MIXED_TOKENS = 256
 """Tokens of a step in which replies are written too: they wait for the whole of it."""
 WORTH_WAITING = 32
 """A request waits for another that computes the same prefix from so many tokens on."""
+WORTH_KEEPING = 200
+"""Where memory can be shared at its end only, a place is remembered where prompts part after so many tokens."""
 SECONDS_PER_TOKEN = 0.003
 """How long a prompt's token is taken to last where prompts of different lengths are ordered. Only the order of
 magnitude matters: how long a short prompt may overtake a long one."""
@@ -25,13 +27,14 @@ class Work(NamedTuple):
     """A sequence with tokens to compute.
 
     - key: whatever tells it apart. - pending: how many tokens; 1 for a reply being written. - due: orders prompts.
-    - background: gives way to the others.
+    - background: gives way to the others. - most: tokens in one step, where it has to stop somewhere.
     """
 
     key: int
     pending: int
     due: float = 0.0
     background: bool = False
+    most: int | None = None
 
 
 class Share(NamedTuple):
@@ -53,20 +56,19 @@ def due(admitted: float, tokens: int) -> float:
 def plan(work: Sequence[Work], *, step_tokens: int, outputs: int) -> list[Share]:
     """The next step: who gets how many tokens of it.
 
-    - step_tokens: that a step can have. - outputs: sequences that can get to their next token in one step; there are
-    never more replies being written.
+    - step_tokens: that a step can have. - outputs: sequences that can get to their next token in one step; there never
+    are more replies being written.
     """
     writing = [one for one in work if one.pending == 1]
     reading = [one for one in work if one.pending > 1]
-    # With more replies than outputs the first ones go first; the caller rotates them.
-    shares = [Share(one.key, 1) for one in writing[:outputs]]
+    shares = [Share(one.key, 1) for one in writing]
     if not reading:
         return shares
     reading.sort(key=lambda one: (one.background, one.due))
     limit = min(step_tokens, MIXED_TOKENS) if shares else step_tokens
     left, ends = limit - len(shares), outputs - len(shares)
     for one in reading:
-        tokens = min(one.pending, left)
+        tokens = min(one.pending, left, one.most or left)
         if tokens == one.pending and not ends:
             tokens -= 1  # its last token would need an output
         if tokens <= 0:
@@ -97,10 +99,19 @@ def leader(tokens: Sequence[int], known: int, running: Iterable[tuple[int, Seque
     return best
 
 
-def crowded(clients: Iterable[str], places: int) -> set[str]:
-    """Clients that run so much that the last places are kept for others."""
+class Crowd(NamedTuple):
+    """Who has so many places that the last ones are kept for others. - background: all of it together."""
+
+    clients: set[str]
+    background: bool
+
+
+def crowded(placed: Collection[tuple[str, bool]], places: int) -> Crowd:
+    """Whom the last places are kept from. - placed: of each that has one, its client and whether in the background."""
     most = max(1, places - places // 4)
-    return {client for client, count in Counter(clients).items() if count >= most}
+    counts = Counter(client for client, _ in placed)
+    background = sum(background for _, background in placed)
+    return Crowd({client for client, count in counts.items() if count >= most}, background >= most)
 
 
 def to_give_way(running: Sequence[tuple[int, bool, float]]) -> int | None:

@@ -88,7 +88,9 @@ def _embed(
     """Make a model ready to give vectors or scores; returns what does it."""
     from samovar_agent.engine.worker.embed_loop import EmbedLoop, prepare
     from samovar_agent.engine.worker.embedder import Embedder
+    from samovar_agent.engine.worker.heap import return_large_blocks
 
+    return_large_blocks()
     embedder = Embedder(model, options, interrupt)
     loop = EmbedLoop(inbox, send)
     inbox.prepare_with(lambda request, received: prepare(embedder, request), lambda texts: None)

@@ -14,16 +14,19 @@ class StopFilter:
         stops.feed("D of it")     # "", and stops.stopped
 
     However the text is split, the result is the same.
+    - withheld: characters at the end of what came that are not shown: not yet, or, once `stopped`, never.
     """
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
         self.stopped = False
+        self.withheld = 0
         self._stops = tuple(stops)
         self._held = ""
 
     def feed(self, new: str) -> str:
         """What may be shown now; empty once `stopped`."""
         if self.stopped:
+            self.withheld += len(new)
             return ""
         if not self._stops:
             return new
@@ -32,14 +35,16 @@ class StopFilter:
         if end is not None:
             self.stopped = True
             self._held = ""
-            return text[:end]
-        keep = self._possible_start(text)
-        self._held = text[keep:]
-        return text[:keep]
+        else:
+            end = self._possible_start(text)
+            self._held = text[end:]
+        self.withheld = len(text) - end
+        return text[:end]
 
     def finish(self) -> str:
         """What was held back, now that nothing follows."""
         text, self._held = self._held, ""
+        self.withheld -= len(text)
         return text
 
     def _first_stop(self, text: str) -> int | None:
@@ -67,7 +72,7 @@ class TextStream:
         stream.feed(b"the EN")      # "the "
 
     - stops: the text ends before the first of them that is complete, wherever the bytes were split.
-    - decoded: whole characters so far, shown or not.
+    - decoded: whole characters so far, shown or not. - withheld: as in `StopFilter`.
     Bytes that are not UTF-8 become U+FFFD.
     """
 
@@ -80,6 +85,11 @@ class TextStream:
     def stopped(self) -> bool:
         """Whether a stop text was complete."""
         return self._filter.stopped
+
+    @property
+    def withheld(self) -> int:
+        """Of `decoded`, the last ones, which are not shown."""
+        return self._filter.withheld
 
     def feed(self, data: bytes) -> str:
         """What may be shown now; empty once `stopped`."""

@@ -5,6 +5,8 @@ A sequence that was shared, cut back or restored wrongly therefore goes on with 
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Sequence
 
 from samovar_agent.engine.worker.context import NoRoomError, Part
@@ -32,21 +34,46 @@ def written(prompt: Sequence[int], count: int) -> list[int]:
 
 
 class FakeContext:
-    """A `Context` that remembers tokens and computes nothing."""
+    """A `Context` that remembers tokens and computes nothing.
 
-    can_rewind = True
-    can_share_any_prefix = True
+    - cells: a token shared by several sequences takes one. - only_whole: it is shared at its end only, and cannot go
+    back, as a recurrent state. - window: what is not among the newest so many tokens of a sequence cannot be gone back
+    to. - room: cells that it really has.
+    """
 
-    def __init__(self, *, cells: int = 1000, sequences: int = 16, only_whole: bool = False) -> None:
+    bytes_per_token = 8
+
+    def __init__(
+        self,
+        *,
+        cells: int = 1000,
+        sequences: int = 16,
+        only_whole: bool = False,
+        window: int | None = None,
+        room: int | None = None,
+    ) -> None:
         self.cells, self.sequences, self.step_outputs = cells, sequences, sequences
+        self.can_rewind = not only_whole
+        self.can_share_any_prefix = not only_whole and window is None
         self.pointer = self
         self.rows: dict[int, list[int]] = {}
         self.steps: list[list[Part]] = []
         self.interrupt_at: set[int] = set()
         self.fail_at: dict[int, Exception] = {}
-        self._memory: dict[int, list[int]] = {}
-        if only_whole:
-            self.can_rewind = self.can_share_any_prefix = False
+        self.fail_restoring: set[int] = set()
+        self.restored = 0
+        self._slack = window if window is not None else 0
+        self._room = room if room is not None else cells
+        self._memory: dict[int, list[tuple[int, int]]] = {}  # cell and token
+        self._cells = itertools.count()
+
+    @property
+    def used(self) -> int:
+        """Cells in use."""
+        return len({cell for memory in self._memory.values() for cell, _ in memory})
+
+    def tokens(self, sequence: int) -> list[int]:
+        return [token for _, token in self._memory.get(sequence, ())]
 
     def compute(self, parts: Sequence[Part]) -> list[int] | None:
         number = len(self.steps)
@@ -58,6 +85,10 @@ class FakeContext:
             return None
         assert sum(part.outputs for part in parts) <= self.step_outputs
         assert len({part.sequence for part in parts}) == len(parts)
+        used = self.used + sum(len(part.tokens) for part in parts)
+        assert used <= self.cells
+        if used > self._room:
+            raise NoRoomError
         rows, at = [], 0
         self.rows.clear()
         for sequence, position, tokens, outputs in parts:
@@ -65,14 +96,14 @@ class FakeContext:
             assert 0 <= sequence < self.sequences
             assert len(memory) == position, "a sequence goes on where it is not"
             for token in tokens:
-                memory.append(token)
-                self.rows[at] = list(memory)
+                memory.append((next(self._cells), token))
+                self.rows[at] = self.tokens(sequence)
                 at += 1
             rows.append(at - outputs if outputs else -1)
         return rows
 
     def intact(self, sequence: int, length: int) -> bool:
-        return self.can_share_any_prefix or length == len(self._memory[sequence])
+        return self.can_share_any_prefix or len(self._memory[sequence]) - length <= self._slack
 
     def share(self, source: int, target: int, length: int) -> bool:
         assert not self._memory.get(target)
@@ -85,7 +116,7 @@ class FakeContext:
         memory = self._memory.get(sequence, [])
         if length == len(memory):
             return True
-        if not self.can_rewind:
+        if not self.can_rewind or not self.intact(sequence, length):
             return False
         del memory[length:]
         return True
@@ -96,8 +127,16 @@ class FakeContext:
     def reset(self) -> None:
         self._memory.clear()
 
-    def restore(self, sequence: int, tokens: Sequence[int]) -> bool:
-        self._memory[sequence] = list(tokens)
+    def save(self, sequence: int) -> bytearray | None:
+        return bytearray(json.dumps(self.tokens(sequence)).encode())
+
+    def restore(self, sequence: int, state: bytes | bytearray, length: int) -> bool:
+        assert not self._memory.get(sequence)
+        self.restored += 1
+        tokens = json.loads(state)
+        if self.restored in self.fail_restoring or len(tokens) != length or self.used + length > self._room:
+            return False
+        self._memory[sequence] = [(next(self._cells), token) for token in tokens]
         return True
 
 

@@ -253,12 +253,14 @@ def test_a_text_may_fill_the_context_and_no_more(kind: Kind, embedder: Opener) -
     assert error.failure.details == {"index": 1, "prompt_tokens": 301, "context_length": 300}
     assert "301" in str(error)
     assert "300" in str(error)
+    assert f"{some._model.trained_context:,}" in error.hint, "a larger context would have room for it"
 
 
 def test_an_encoder_never_reads_more_than_it_was_trained_for(embedder: Opener) -> None:
     some = embedder("bert-mean", context=100_000)
     assert some.context_length == 512
     some.embed([[100] * 512])
+    assert failure(lambda: some.start([[100] * 513])).hint == "Split it into shorter texts."
     assert failure(lambda: some.start(["word " * 600])).code == FailureCode.CONTEXT_OVERFLOW
 
 

@@ -40,7 +40,8 @@ def test_requests_are_made_ready_in_a_thread_and_may_be_cancelled_there() -> Non
     go_on.set()
     assert inbox.get(timeout=10) == "ready 2"
     inbox.put(Cancel(2))
-    assert inbox.get(timeout=10) == Cancel(2)
+    # The loop hears of a refusal too, so that it can say that it is well.
+    assert {inbox.get(timeout=10), inbox.get(timeout=10)} == {Cancel(2), Cancel(3)}
     deadline = time.monotonic() + 10
     while not inbox.empty and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -61,7 +62,7 @@ def test_a_defect_in_making_ready_costs_one_request() -> None:
     inbox.prepare_with(prepare, lambda ready: None)
     inbox.put(generate(1))
     inbox.put(generate(2))
-    assert inbox.get(timeout=10) == "ready"
+    assert [inbox.get(timeout=10), inbox.get(timeout=10)] == [Cancel(1), "ready"]
     (failed,) = answers
     assert isinstance(failed, Failed)
     assert (failed.id, failed.failure.code) == (1, "internal")

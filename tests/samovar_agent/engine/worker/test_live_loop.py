@@ -74,6 +74,34 @@ def test_requests_side_by_side_say_what_each_says_alone(tiny_model: TinyModel, k
 
 
 @pytest.mark.parametrize("kind", CHAT_KINDS)
+def test_a_common_beginning_is_computed_once_side_by_side(tiny_model: TinyModel, kind: Kind) -> None:
+    with Watched(tiny_model(kind), curve=EAGER) as loop, Reference(tiny_model(kind)) as reference:
+        size = loop.model.vocabulary_size
+        system = random_prompt(0, 600, size)
+        prompts = [[*system, *random_prompt(seed, 5 + 20 * seed, size)] for seed in range(1, 4)]
+        ids = [loop.submit(prompt, max_tokens=COUNT, client=str(index)) for index, prompt in enumerate(prompts)]
+        cached = [loop.finished(id_).stats.cached_tokens for id_ in ids]
+        assert cached[0] == 0
+        assert all(tokens >= 600 for tokens in cached[1:])
+        for id_, prompt in zip(ids, prompts, strict=True):
+            check(loop, id_, reference, prompt)
+
+
+@pytest.mark.parametrize("kind", CHAT_KINDS)
+def test_a_common_beginning_is_known_from_the_third_conversation_on(tiny_model: TinyModel, kind: Kind) -> None:
+    with Watched(tiny_model(kind), curve=EAGER) as loop, Reference(tiny_model(kind)) as reference:
+        size = loop.model.vocabulary_size
+        system = random_prompt(0, 300, size)
+        for seed in range(1, 6):
+            prompt = [*system, *random_prompt(seed, 40 * seed, size)]
+            id_ = loop.submit(prompt, max_tokens=COUNT)
+            cached = loop.finished(id_).stats.cached_tokens
+            check(loop, id_, reference, prompt)
+            if seed > 2:
+                assert cached >= 300
+
+
+@pytest.mark.parametrize("kind", CHAT_KINDS)
 def test_turn_after_turn_says_what_a_fresh_start_says(tiny_model: TinyModel, kind: Kind) -> None:
     with Watched(tiny_model(kind), curve=EAGER) as loop, Reference(tiny_model(kind)) as reference:
         size = loop.model.vocabulary_size

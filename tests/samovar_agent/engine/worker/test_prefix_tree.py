@@ -18,7 +18,7 @@ def test_what_is_common_is_held_once() -> None:
     tree.share(0, 1, 2)
     tree.extend(1, [9])
     assert tree.tokens == 4
-    assert (tree.own(0), tree.own(1)) == (1, 1)
+    assert (tree.in_common(0, [1]), tree.in_common(1, [0]), tree.in_common(1, [])) == (2, 2, 0)
     tree.remove(0)
     assert tree.tokens == 3
     assert tree.longest([1, 2, 9, 9]) == Match(3, 1)
@@ -86,6 +86,19 @@ class Truth(RuleBasedStateMachine):
         else:
             assert self.held[match.holder][: match.length] == tokens[: match.length]
 
+    @rule(tokens=TOKENS, among=st.sets(st.integers(0, 4)))
+    def longest_among(self, tokens: list[int], among: set[int]) -> None:
+        match = self.tree.longest(tokens, among=among)
+        assert match.length == max((plain(self.held[one], tokens) for one in among & self.held.keys()), default=0)
+        assert match.holder is None or match.holder in among
+
+    @rule(tokens=TOKENS)
+    def complete(self, tokens: list[int]) -> None:
+        whole = [(len(held), one) for one, held in self.held.items() if held and held == tokens[: len(held)]]
+        matches = self.tree.complete(tokens)
+        assert sorted(matches) == sorted(whole)
+        assert [match.length for match in matches] == sorted((length for length, _ in whole), reverse=True)
+
     @invariant()
     def tells_the_truth(self) -> None:
         assert self.tree.tokens == len({cell for cells in self.cells.values() for cell in cells})
@@ -93,7 +106,9 @@ class Truth(RuleBasedStateMachine):
             assert self.tree.path(sequence) == held
             assert self.tree.length(sequence) == len(held)
             others = {cell for other, cells in self.cells.items() if other != sequence for cell in cells}
-            assert self.tree.own(sequence) == len(set(self.cells[sequence]) - others)
+            assert self.tree.in_common(sequence, self.held.keys() - {sequence}) == len(
+                set(self.cells[sequence]) & others
+            )
 
 
 def plain(left: list[int], right: list[int]) -> int:

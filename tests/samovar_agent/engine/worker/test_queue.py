@@ -36,6 +36,13 @@ def test_a_client_that_has_enough_is_passed_over() -> None:
     assert queue.take() == "a1"
 
 
+def test_background_can_be_left_waiting() -> None:
+    queue: FairQueue[str] = FairQueue()
+    queue.put("a", "page", background=True)
+    assert queue.take(background=False) is None
+    assert queue.take() == "page"
+
+
 def test_what_was_taken_too_early_is_next_again() -> None:
     queue: FairQueue[str] = FairQueue()
     for item in ("a1", "a2", "b1"):

@@ -169,6 +169,25 @@ def test_logprobs_of_a_stop_text_are_left_out() -> None:
     assert [one.text for one in reply.logprobs] == ["one", " tw", "o E"]
 
 
+@pytest.mark.parametrize("pieces", [[b"X", b"X", b"Z"], [b"X", b"X", b"Zz", b"y"], [b"X ", b" <", b"to", b"XZ"]])
+@pytest.mark.parametrize("ended", [False, True])
+def test_logprobs_wait_for_their_text_in_both_kinds_of_reply(pieces: list[bytes], ended: bool) -> None:
+    """What is held back may yet turn out to be a stop text."""
+    model = FakeVocabulary()
+    tokens = [model.token(data) for data in pieces]
+    told = logprobs(model, tokens)
+    expected = b"".join(pieces).partition(b"XZ" if ended else b"?")[0]
+    last = len([one for at, one in enumerate(told) if len(b"".join(pieces[:at])) < len(expected)])
+    for parser in (PlainReply, lambda model, stops: structured(model, Family.HERMES, stops=stops)):
+        shown = seen = b""
+        for delta in run(parser(model, stops=["XZ"] if ended else ["XZ!"]), tokens, told):
+            assert isinstance(delta, Text)
+            shown += delta.text.encode()
+            seen += b"".join(one.data for one in delta.logprobs)
+            assert seen.startswith(shown)
+        assert (shown, seen) == (expected, b"".join(pieces[:last]))
+
+
 def test_logprobs_go_with_reasoning_and_answer_but_not_with_markers_and_calls() -> None:
     model = FakeVocabulary(["<think>", "</think>"])
     tokens = [model.token(b"<think>", special=True), model.token(b"Hm"), model.token(b"</think>", special=True)]

@@ -1,10 +1,12 @@
 """Choosing tokens, on the small model's real scores."""
 
+import math
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from samovar_agent.engine.worker import history
@@ -65,9 +67,19 @@ def test_min_p_keeps_what_is_near_the_best(begun: OneSequence) -> None:
     assert drawn <= kept
 
 
-def test_typical_p_leaves_out_what_is_too_likely_and_too_unlikely(begun: OneSequence) -> None:
-    typical = set(begun.draws(100, **WILD | {"temperature": 3.0, "typical_p": 0.2}))
-    assert len(typical) < len(set(begun.draws(100, **WILD | {"temperature": 3.0})))
+def test_typical_p_keeps_what_is_about_as_likely_as_was_to_be_expected(begun: OneSequence) -> None:
+    ranked = begun.ranked()
+    entropy = -math.fsum(share * math.log(share) for _, share in ranked if share)
+    kept, total = set(), 0.0
+    for token, share in sorted(ranked, key=lambda one: abs(-math.log(one[1] or 1e-300) - entropy)):
+        kept.add(token)
+        total += share
+        if total > 0.3:
+            break
+    drawn = set(begun.draws(300, **WILD | {"temperature": 3.0, "typical_p": 0.3}))
+    assert len(drawn) > 1
+    assert drawn <= kept
+    assert ranked[0][0] not in kept, "or top_p would do the same"
 
 
 def test_a_temperature_of_one_draws_as_the_model_thinks(begun: OneSequence) -> None:
@@ -181,6 +193,29 @@ def test_dry_stops_a_sequence_from_going_on_as_before(begun: OneSequence) -> Non
     assert chosen(repeating, dry_multiplier=2.0, dry_sequence_breakers=[]) != best
 
 
+def test_dry_begins_anew_and_quickly_with_settings_that_are_known(
+    begun: OneSequence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[float] = []
+    init = begun.model.llama.llama_sampler_init_dry
+
+    def counted(vocabulary: Any, multiplier: float, *others: Any) -> Any:
+        made.append(multiplier)
+        return init(vocabulary, multiplier, *others)
+
+    monkeypatch.setattr(begun.model.llama, "llama_sampler_init_dry", counted)
+    words = begun.model.tokenize(" one two three four five six", special=False)
+    best = begun.ranked()[0][0]
+    for _ in range(3):
+        assert begun.draws(1, temperature=0, prompt=[*words, best, *words], dry_multiplier=2.5, dry_base=4.0) != [best]
+        assert begun.draws(1, temperature=0, prompt=words, dry_multiplier=2.5, dry_base=4.0) == [best]
+    assert made == [2.5]
+    for multiplier in range(3, 12):
+        begun.draws(1, dry_multiplier=multiplier)
+    begun.draws(1, dry_multiplier=2.5, dry_base=4.0)
+    assert made[-1] == 2.5, "only the newest are kept"
+
+
 def test_a_bias_forces_and_forbids(begun: OneSequence) -> None:
     best, second = (token for token, _ in begun.ranked()[:2])
     last = begun.model.vocabulary_size - 1
@@ -221,6 +256,18 @@ def test_ignore_eos_forbids_every_end_whatever_its_bias(begun: OneSequence) -> N
 def test_numbers_at_their_limits(begun: OneSequence, sampling: dict[str, Any]) -> None:
     tokens = begun.draws(20, prompt=begun.prompt * 2, **sampling)
     assert all(0 <= token < begun.model.vocabulary_size for token in tokens)
+
+
+NUMBERS = [name for name, value in msgspec.structs.asdict(Sampling()).items() if isinstance(value, float)]
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, "logit_bias"])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_never_comes_here(name: str, number: float) -> None:
+    """JSON cannot hold it, but the control socket's encoding can."""
+    sent = msgspec.msgpack.encode({name: {5: number} if name == "logit_bias" else number})
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(sent, type=Sampling)
 
 
 def test_closing_many_leaves_the_others_alone(begun: OneSequence) -> None:

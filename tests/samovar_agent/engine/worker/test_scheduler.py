@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from samovar_agent.engine.worker.scheduler import (
     MIXED_TOKENS,
+    Crowd,
     Leader,
     Share,
     Work,
@@ -36,6 +37,11 @@ def test_prompts_are_computed_one_after_the_other_and_not_side_by_side() -> None
 def test_background_waits_for_interactive_prompts() -> None:
     work = [Work(1, 600, due=0.0, background=True), Work(2, 300, due=9.0)]
     assert plan(work, step_tokens=512, outputs=16) == [Share(2, 300), Share(1, 212)]
+
+
+def test_a_prompt_stops_where_it_has_to_and_leaves_the_rest_to_others() -> None:
+    work = [Work(1, 400, due=1.0, most=100), Work(2, 300, due=2.0)]
+    assert plan(work, step_tokens=512, outputs=16) == [Share(1, 100), Share(2, 300)]
 
 
 def test_a_prompt_that_would_end_without_an_output_left_stops_before_its_last_token() -> None:
@@ -83,9 +89,14 @@ def test_a_prompt_that_is_the_same_leaves_its_last_token_to_compute() -> None:
 
 
 def test_one_client_leaves_places_to_others() -> None:
-    assert crowded(["a"] * 6 + ["b"], places=8) == {"a"}
-    assert crowded(["a"] * 5 + ["b"], places=8) == set()
-    assert crowded([], places=1) == set()
+    assert crowded([("a", False)] * 6 + [("b", False)], places=8) == Crowd({"a"}, background=False)
+    assert crowded([("a", False)] * 5 + [("b", False)], places=8) == Crowd(set(), background=False)
+    assert crowded([], places=1) == Crowd(set(), background=False)
+
+
+def test_background_as_a_whole_leaves_places_to_others() -> None:
+    assert crowded([("a", True)] * 3 + [("b", True)] * 3, places=8) == Crowd(set(), background=True)
+    assert crowded([("a", True)] * 3 + [("b", False)] * 3, places=8) == Crowd(set(), background=False)
 
 
 def test_who_began_last_gives_way_and_background_before_all() -> None:

@@ -79,6 +79,10 @@ def test_nothing_outside_the_sandbox_can_be_reached(payload: str) -> None:
     assert refused(payload).code == FailureCode.MODEL_UNSUPPORTED
 
 
+NESTED = "{% set n = namespace(v=1) %}{% for a in range(60) %}{% set n.v = [n.v, n.v] %}{% endfor %}"
+"""A list that is small until it becomes text."""
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -106,6 +110,18 @@ def test_nothing_outside_the_sandbox_can_be_reached(payload: str) -> None:
         "{{ '{:>{}}'.format(1, '99999999999') }}",
         "{{ '%*d' % (10 ** 10, 1) }}",
         "{{ '%*d' | format(10 ** 10, 1) }}",
+        f"{NESTED}{{{{ n.v }}}}",
+        f"{NESTED}{{{{ n.v ~ '' }}}}",
+        f"{NESTED}{{{{ n.v | tojson }}}}",
+        f"{NESTED}{{{{ n.v | string }}}}",
+        f"{NESTED}{{{{ n.v | map('string') | list }}}}",
+        f"{NESTED}{{{{ n.v | join }}}}",
+        f"{NESTED}{{{{ '%s' % n.v }}}}",
+        f"{NESTED}{{{{ '{{}}'.format(n.v) }}}}",
+        f"{NESTED}{{{{ {{'a': n.v}}.values() }}}}",
+        f"{NESTED}{{{{ namespace(a=n.v) }}}}",
+        "{% set n = namespace(v=1) %}{% for a in range(60) %}{% set n.v = dict(a=n.v, b=n.v) %}{% endfor %}{{ n.v }}",
+        "{% set n = namespace(v=1) %}{% for a in range(4) %}{% set n.v = [n.v] * 99999 %}{% endfor %}{{ n.v }}",
     ],
 )
 def test_time_and_output_are_limited(payload: str, monkeypatch: pytest.MonkeyPatch) -> None:

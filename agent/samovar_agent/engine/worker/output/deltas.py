@@ -40,6 +40,10 @@ Delta = Content | Reasoning | ToolCallBegan | ToolCallArguments
 class OutputParser(Protocol):
     """Reads a reply as it is written. However the text is split, the joined deltas are the same."""
 
+    @property
+    def withheld(self) -> int:
+        """Characters at the end of what came that are not given yet."""
+
     def feed(self, text: str) -> list[Delta]:
         """What is certain now."""
 

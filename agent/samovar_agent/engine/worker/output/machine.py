@@ -46,6 +46,11 @@ class Machine:
         self._begin_with(prompt_tail)
         self._program = self._run()
 
+    @property
+    def withheld(self) -> int:
+        """Characters at the end of what came that are not read yet, or are white space that a marker would swallow."""
+        return len(self._cursor.text) - self._cursor.at + len(self._space)
+
     def feed(self, text: str) -> list[Delta]:
         """What is certain now."""
         self._cursor.append(text)
