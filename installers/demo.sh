@@ -13,7 +13,8 @@ model=smollm2-135m
 
 SAMOVAR_HOME=${SAMOVAR_DEMO_HOME:-$cache/demo-home}
 SAMOVAR_PORT=0 # any free one
-export SAMOVAR_HOME SAMOVAR_PORT
+SAMOVAR_DISCOVER=false # only what it gets itself
+export SAMOVAR_HOME SAMOVAR_PORT SAMOVAR_DISCOVER
 
 samovar() {
     "$venv/bin/samovar" "$@"

@@ -17,14 +17,21 @@ from samovar_agent import __version__, logs, tray
 from samovar_agent.control.server import ControlServer
 from samovar_agent.control.sockets import Keys
 from samovar_agent.engine.instances import Instances, SnapshotPlaces
+from samovar_agent.engine.machine import available_bytes
 from samovar_agent.event_log import EventLog
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
 from samovar_agent.models.catalog import Catalog
+from samovar_agent.models.catalog_service import CatalogService
 from samovar_agent.models.downloads import Downloads
 from samovar_agent.models.library import Library
 from samovar_agent.network.connectivity import Connectivity
 from samovar_agent.network.gate import Gate
+from samovar_agent.network.http import Http
+from samovar_agent.network.hub import Hub
+from samovar_agent.network.scheduler import Scheduler
+from samovar_agent.network.watcher import Watcher
+from samovar_agent.platforms.model_folders import ModelFolders
 from samovar_agent.services import Services
 from samovar_agent.settings import SettingsFile
 from samovar_agent.store.store import Store
@@ -56,6 +63,7 @@ async def run(places: Places, *, with_tray: bool = True, foreground: bool = Fals
         _stop_on_signals(stopping)  # before anybody can find this agent and tell it to stop
         _publish_endpoint(places, keys, control, services)
         stack.callback(_withdraw_endpoint, places)
+        await _begin_background(services, stack)
         if with_tray and settings.current.tray.enabled and tray.possible():
             process = tray.TrayProcess()
             await process.start()
@@ -73,9 +81,34 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
     store = await Store.open(places.database_file)
     stack.push_async_callback(store.close)
     gate = Gate(settings, store, Connectivity(), events)
-    library = Library(places=places, settings=settings, events=events, store=store)
+    http = Http(settings)
+    stack.push_async_callback(http.close)
+    hub = Hub(gate, settings, http)
+    library = Library(places=places, settings=settings, events=events, store=store, others=ModelFolders.find())
+    stack.push_async_callback(library.close)
     await library.open()
-    downloads = Downloads(places=places, library=library, gate=gate, events=events, catalog=Catalog.built_in())
+    catalog = CatalogService(
+        catalog=Catalog.built_in(),
+        store=store,
+        hub=hub,
+        library=library,
+        settings=settings,
+        free_memory=available_bytes,
+        gate=gate,
+        http=http,
+    )
+    stack.push_async_callback(catalog.close)
+    downloads = Downloads(
+        places=places,
+        store=store,
+        library=library,
+        gate=gate,
+        http=http,
+        hub=hub,
+        events=events,
+        catalog=catalog,
+        settings=settings,
+    )
     return Services(
         places=places,
         settings=settings,
@@ -83,6 +116,7 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
         store=store,
         gate=gate,
         library=library,
+        catalog=catalog,
         downloads=downloads,
         instances=Instances(
             library=library,
@@ -93,6 +127,29 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
         ),
         stop=stopping.set,
     )
+
+
+async def _begin_background(services: Services, stack: AsyncExitStack) -> None:
+    """What goes on by itself from here: downloads that were interrupted, folders, the network, refreshes."""
+    await services.downloads.open()
+    watching = asyncio.create_task(services.library.watch(), name="model folders")
+    stack.push_async_callback(_cancelled, watching)
+    watcher = Watcher(services.gate)
+    watcher.start()
+    stack.push_async_callback(watcher.stop)
+    scheduler = Scheduler(services.gate, services.store, services.events)
+    scheduler.add(
+        "catalog refresh",
+        lambda: services.settings.current.network.refresh_hours * 3600,
+        lambda: services.catalog.refresh(requester="scheduler", asked=False),
+    )
+    scheduler.start()
+    stack.push_async_callback(scheduler.stop)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _publish_endpoint(places: Places, keys: Keys, control: ControlServer, services: Services) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from samovar_protocol.events import AnyEvent, DownloadChanged, InstanceChanged, NetworkChanged
-from samovar_protocol.values import InstanceInfo, InstanceState
+from samovar_protocol.values import DownloadInfo, DownloadState, InstanceInfo, InstanceState
 
 log = logging.getLogger("samovar.agent")
 
@@ -18,19 +18,29 @@ class EventLog:
 
     def __init__(self) -> None:
         self._states: dict[str, InstanceState] = {}
+        self._downloads: dict[int, DownloadState] = {}
 
     def __call__(self, sequence: int, time: float, cause: str | None, event: AnyEvent) -> None:
         """One line for what people look for; `cause` is the request's id, as clients know it."""
         match event:
             case InstanceChanged(instance=instance):
                 self._instance(instance, cause)
-            case DownloadChanged(outcome=str() as outcome):
-                log.info("download of %s: %s", event.model, outcome, extra={"cause": cause})
+            case DownloadChanged(download=download):
+                self._download(download, cause)
             case NetworkChanged(network=network):
                 connected = "connected" if network.connected else "not connected"
                 log.info("network policy %s, %s", network.policy, connected, extra={"cause": cause})
             case _:
                 pass
+
+    def _download(self, download: DownloadInfo, cause: str | None) -> None:
+        if self._downloads.get(download.id) == download.state:
+            return
+        self._downloads[download.id] = download.state
+        if download.state in ("done", "failed", "cancelled"):
+            del self._downloads[download.id]
+        reason = f": {download.problem}" if download.problem else ""
+        log.info("download of %s: %s%s", download.name, download.state, reason, extra={"cause": cause})
 
     def _instance(self, instance: InstanceInfo, cause: str | None) -> None:
         if self._states.get(instance.identifier) == instance.state:

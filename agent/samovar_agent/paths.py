@@ -63,8 +63,11 @@ def _problem(part: str) -> str | None:
         return "is not a name"
     if found := _FORBIDDEN.intersection(part):
         return f"contains {' '.join(sorted(found))}"
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in part):
-        return "contains a control character or is not valid text"
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs"} for character in part):
+        return "contains a control character, an invisible one, or is not valid text"
+    folded = unicodedata.normalize("NFKC", part)
+    if folded in {".", ".."} or _FORBIDDEN.intersection(folded):
+        return "contains a character that looks like a separator"
     if part[-1] in ". ":
         return "ends in a dot or a space"
     if part.split(".")[0].rstrip(" ").upper() in _RESERVED:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from samovar_agent.engine.instances import Instances
 from samovar_agent.events import EventBus
+from samovar_agent.models.catalog_service import CatalogService
 from samovar_agent.models.downloads import Downloads
 from samovar_agent.models.library import Library
 from samovar_agent.network.gate import Gate
@@ -32,6 +33,7 @@ class Services:
     store: Store
     gate: Gate
     library: Library
+    catalog: CatalogService
     downloads: Downloads
     instances: Instances
     stop: Callable[[], None]

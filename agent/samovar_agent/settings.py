@@ -25,7 +25,12 @@ from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import NetworkPolicy, Setting
 
 SettingValue = str | int | float | bool | list[str]
-ENVIRONMENT = {"SAMOVAR_NETWORK": "network.policy", "SAMOVAR_PORT": "server.port"}
+ENVIRONMENT = {
+    "SAMOVAR_NETWORK": "network.policy",
+    "HF_ENDPOINT": "network.hub",
+    "SAMOVAR_DISCOVER": "models.discover",
+    "SAMOVAR_PORT": "server.port",
+}
 """Environment variables that win over the file, for one run."""
 
 
@@ -58,12 +63,28 @@ class NetworkSettings(msgspec.Struct, frozen=True):
         NetworkPolicy,
         Meta(description="online allows downloads and refreshes, ask only those asked for, offline none."),
     ] = "online"
+    hub: Annotated[str, Meta(description="Address of the model hub or a mirror of it; HF_ENDPOINT wins over this.")] = (
+        "https://huggingface.co"
+    )
+    megabytes_per_second: Annotated[
+        float, Meta(ge=0, description="Bandwidth that downloads may take together; 0 for all there is.")
+    ] = 0.0
+    connections: Annotated[
+        int, Meta(ge=1, le=16, description="Connections that one download may open at the same time.")
+    ] = 4
+    refresh_hours: Annotated[
+        float, Meta(ge=0, description="Refresh the catalog after so many hours, when there is a network; 0 never.")
+    ] = 24.0
 
 
 class ModelSettings(msgspec.Struct, frozen=True):
     """Loading and finding models."""
 
     folders: Annotated[list[str], Meta(description="Further folders with GGUF files, read only.")] = []
+    discover: Annotated[
+        bool,
+        Meta(description="Use models of LM Studio, Ollama, the Hugging Face cache and llama.cpp where they lie."),
+    ] = True
     context_length: Annotated[
         int,
         Meta(

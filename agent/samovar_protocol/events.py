@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from samovar_protocol.values import HttpInfo, InstanceInfo, NetworkInfo, Progress, Setting
+from samovar_protocol.values import DownloadInfo, HttpInfo, InstanceInfo, NetworkInfo, Setting
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -31,11 +31,9 @@ class LibraryChanged(Event, tag="library", frozen=True, kw_only=True):
 
 
 class DownloadChanged(Event, tag="download", frozen=True, kw_only=True):
-    """A download moved on. - outcome: None while it runs, then "done", or the failure's code."""
+    """A download moved on or changed its state."""
 
-    model: str
-    progress: Progress
-    outcome: str | None = None
+    download: DownloadInfo
 
 
 class SettingChanged(Event, tag="setting", frozen=True, kw_only=True):

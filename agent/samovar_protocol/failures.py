@@ -38,6 +38,7 @@ class FailureCode(StrEnum):
     CANCELLED = "cancelled"  # a client asked for the work to stop
     NETWORK_OFFLINE = "network_offline"  # the policy, or the missing network, forbids this connection
     NETWORK_FAILED = "network_failed"  # a permitted connection did not work
+    GATED = "gated"  # the publisher asks for an agreement, or a token, before the files may be had
     DIGEST_MISMATCH = "digest_mismatch"  # downloaded bytes are not the expected ones
     DISK_FULL = "disk_full"  # no room to write
     PATH_REFUSED = "path_refused"  # a name from outside would leave its folder or cannot be a file name

@@ -8,11 +8,14 @@ from array import array
 import msgspec
 
 from samovar_protocol.values import (
+    CatalogEntry,
     Check,
     Choice,
+    DownloadInfo,
     FinishReason,
     HttpInfo,
     InstanceInfo,
+    JournalEntry,
     MemoryEstimate,
     ModelInfo,
     NetworkInfo,
@@ -22,6 +25,7 @@ from samovar_protocol.values import (
     TokenInfo,
     TokenLogprob,
     ToolCall,
+    VerifiedModel,
 )
 
 
@@ -95,10 +99,64 @@ class UnloadReply(Reply, frozen=True, kw_only=True):
 
 
 class GetReply(Reply, frozen=True, kw_only=True):
-    """The model, ready. - already_present: nothing was downloaded."""
+    """The model, ready, or None where only its download was begun. - already_present: nothing was downloaded.
 
-    model: ModelInfo
+    - download: its job; None where there was none.
+    """
+
+    model: ModelInfo | None = None
     already_present: bool = False
+    download: DownloadInfo | None = None
+
+
+class DownloadLsReply(Reply, frozen=True, kw_only=True):
+    """Newest first."""
+
+    downloads: list[DownloadInfo]
+
+
+class DownloadReply(Reply, frozen=True, kw_only=True):
+    """The download as it is now."""
+
+    download: DownloadInfo
+
+
+class SearchReply(Reply, frozen=True, kw_only=True):
+    """What was found. - as_of: when the hub said so; None where only the built-in catalog was looked through.
+
+    - note: why these are not the hub's answer of this moment; empty where they are.
+    """
+
+    results: list[CatalogEntry]
+    as_of: float | None = None
+    note: str = ""
+
+
+class OptionsReply(Reply, frozen=True, kw_only=True):
+    """The model with all its files. - as_of, note: as in `SearchReply`."""
+
+    entry: CatalogEntry
+    as_of: float | None = None
+    note: str = ""
+
+
+class CatalogReply(Reply, frozen=True, kw_only=True):
+    """The chosen models. - refreshed_at: when the hub was last asked; None never."""
+
+    models: list[CatalogEntry]
+    refreshed_at: float | None = None
+
+
+class VerifyReply(Reply, frozen=True, kw_only=True):
+    """One finding a model."""
+
+    models: list[VerifiedModel]
+
+
+class NetworkJournalReply(Reply, frozen=True, kw_only=True):
+    """Newest first."""
+
+    entries: list[JournalEntry]
 
 
 class ImportReply(Reply, frozen=True, kw_only=True):

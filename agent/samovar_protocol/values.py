@@ -253,6 +253,14 @@ class RankedDocument(Value, frozen=True, kw_only=True):
     score: float
 
 
+Origin = Literal["library", "folder", "link", "lmstudio", "ollama", "huggingface", "llama.cpp"]
+"""Where a model's file lies: our own models folder, a folder of the settings, where a link points to, or with another
+program, whose files are only read."""
+
+Fit = Literal["fits", "less-context", "too-large"]
+"""Whether a model would load into the memory that is free now: with its usual context, with a shorter one, or not."""
+
+
 class ModelInfo(Value, frozen=True, kw_only=True):
     """A model on this machine.
 
@@ -260,6 +268,8 @@ class ModelInfo(Value, frozen=True, kw_only=True):
     - state: "ready"; "missing" (the file is gone); "broken" (`problem` says why); "partial" (not fully here yet).
     - parameters, context_length: None where the file does not say.
     - loaded: identifiers of running instances.
+    - origin: see `Origin`. - parts: files that it consists of. - projector: path of the file that lets it see.
+    - sha256: of its file, where it is known; None for a model in several files.
     """
 
     key: str
@@ -276,6 +286,116 @@ class ModelInfo(Value, frozen=True, kw_only=True):
     capabilities: list[str] = []
     added_at: float = 0.0
     loaded: list[str] = []
+    origin: Origin = "library"
+    parts: int = 1
+    projector: str | None = None
+    sha256: str | None = None
+
+
+class FileOption(Value, frozen=True, kw_only=True):
+    """One file, or one set of parts, that a model can be downloaded as.
+
+    - name: what `get` takes, `publisher/name@quantization`. - size_bytes, sha256: None until the hub was asked.
+    - parts: files that it consists of. - sources: kinds of places that it can come from. - fit: None while the size is
+    unknown. - present: it is on this machine.
+    """
+
+    name: str
+    quantization: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    parts: int = 1
+    sources: list[str] = []
+    fit: Fit | None = None
+    present: bool = False
+
+
+class CatalogEntry(Value, frozen=True, kw_only=True):
+    """A model that can be downloaded. - recommended: the file that `get` takes where the name has no quantization.
+
+    - parameters, context_length, minimum_memory_bytes, downloads, likes: None where nobody said.
+    - gated: its publisher asks for an agreement and a token first. - catalog: whether it is one of the chosen ones.
+    """
+
+    key: str
+    publisher: str
+    name: str
+    aliases: list[str] = []
+    title: str = ""
+    description: str = ""
+    licence: str | None = None
+    languages: list[str] = []
+    capabilities: list[str] = []
+    architecture: str | None = None
+    parameters: int | None = None
+    context_length: int | None = None
+    minimum_memory_bytes: int | None = None
+    downloads: int | None = None
+    likes: int | None = None
+    updated_at: float | None = None
+    gated: bool = False
+    catalog: bool = False
+    files: list[FileOption] = []
+    recommended: str | None = None
+
+
+DownloadState = Literal["queued", "running", "paused", "waiting", "done", "failed", "cancelled"]
+"""Waiting: for the network, or for the policy to allow it; it goes on by itself."""
+
+
+class DownloadInfo(Value, frozen=True, kw_only=True):
+    """A download, which the agent owns: it outlives the client that asked for it, and the agent's own restart.
+
+    - id: for `download_pause` and the like. - name: what was asked for. - model: its key once it is ready.
+    - source: kind of place that it comes from now. - priority: higher ones go first.
+    - problem: why it waits or failed. - hint: what to do about that.
+    """
+
+    id: int
+    name: str
+    state: DownloadState
+    progress: Progress | None = None
+    source: str | None = None
+    priority: int = 0
+    requester: str = ""
+    created_at: float = 0.0
+    model: str | None = None
+    problem: str | None = None
+    hint: str = ""
+
+
+class VerifiedModel(Value, frozen=True, kw_only=True):
+    """What reading a model's files again showed.
+
+    - outcome: "ok" (as expected); "changed" (other bytes than expected: damaged); "recorded" (nobody knew its digest
+    before; now it is kept); "missing" and "broken" as in `ModelInfo.state`. - sha256, expected: of the file that tells.
+    """
+
+    key: str
+    outcome: Literal["ok", "changed", "recorded", "missing", "broken"]
+    sha256: str | None = None
+    expected: str | None = None
+    problem: str | None = None
+
+
+class JournalEntry(Value, frozen=True, kw_only=True):
+    """One connection to another machine, or the refusal of one.
+
+    - purpose: "catalog", "search", "model-download", "runtime-download", "update-check". - requester: who asked.
+    - outcome: None while it is open; "ok", "failed: …", "cancelled", "refused", or "interrupted" where the agent died.
+    - bytes_received, bytes_sent: None while open and after "interrupted".
+    """
+
+    id: int
+    started_at: float
+    ended_at: float | None
+    purpose: str
+    host: str
+    bytes_received: int | None
+    bytes_sent: int | None
+    outcome: str | None
+    requester: str
+    detail: str
 
 
 class MemoryEstimate(Value, frozen=True, kw_only=True):

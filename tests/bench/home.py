@@ -28,7 +28,9 @@ def temporary_home() -> Iterator[Places]:
     """A fresh `SAMOVAR_HOME`, for this process and those it starts; an agent that is left in it is stopped."""
     with tempfile.TemporaryDirectory(prefix="samovar-bench-") as folder:
         before = dict(os.environ)
-        os.environ.update(SAMOVAR_HOME=folder, SAMOVAR_PORT="0")
+        os.environ.update(
+            SAMOVAR_HOME=folder, SAMOVAR_PORT="0", SAMOVAR_DISCOVER="false", HF_ENDPOINT="http://127.0.0.1:9"
+        )
         try:
             yield Places.find()
         finally:

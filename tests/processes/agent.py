@@ -29,13 +29,21 @@ SAMOVAR = str(Path(sys.executable).with_name("samovar"))
 class AgentProcess:
     """A home, the agent that runs for it, and the command line that talks to it.
 
-    - home: an empty folder. - environ: beside SAMOVAR_HOME, and SAMOVAR_PORT=0 for any free port.
+    - home: an empty folder. - environ: beside SAMOVAR_HOME, SAMOVAR_PORT=0 for any free port, no models of other
+    programs and no hub.
     """
 
     def __init__(self, home: Path, **environ: str) -> None:
         self.home = home
         self.places = Places.find({"SAMOVAR_HOME": str(home)})
-        self.environ = {**os.environ, "SAMOVAR_HOME": str(home), "SAMOVAR_PORT": "0", **environ}
+        self.environ = {
+            **os.environ,
+            "SAMOVAR_HOME": str(home),
+            "SAMOVAR_PORT": "0",
+            "SAMOVAR_DISCOVER": "false",  # this machine's own models are nobody's business here
+            "HF_ENDPOINT": "http://127.0.0.1:9",  # and neither is the real hub
+            **environ,
+        }
 
     @property
     def endpoint(self) -> Endpoint:

@@ -40,6 +40,14 @@ HOSTILE = [
     "st*r",
     "x" * 256,
     "é" * 128,
+    "a／b",  # fullwidth
+    "a＼b",
+    "C：x",
+    "‥",
+    "a∕b".replace("∕", "\u2100"),  # "a/c" in one character
+    "gguf.\u202efile",  # turns the direction of writing
+    "zero\u200bwidth",
+    "\ufeffx",
 ]
 
 PLAIN = [

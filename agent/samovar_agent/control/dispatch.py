@@ -11,27 +11,37 @@ from typing import Any, assert_never
 from samovar_agent.control.call import Call
 from samovar_agent.control.handlers import (
     cancel,
+    catalog,
+    catalog_refresh,
     chat,
     config_get,
     config_ls,
     config_set,
     doctor,
     down,
+    download_cancel,
+    download_ls,
+    download_pause,
+    download_resume,
     embed,
     get,
     hello,
     import_,
     load,
     ls,
+    network_journal,
+    options,
     ping,
     ps,
     rerank,
     rm,
+    search,
     status,
     token_create,
     token_ls,
     token_revoke,
     unload,
+    verify,
 )
 from samovar_protocol import requests
 from samovar_protocol.replies import Reply
@@ -84,5 +94,25 @@ def dispatch(call: Call, request: requests.AnyRequest) -> Reply | Coroutine[Any,
             return token_revoke.handle(call, request)
         case requests.Unload():
             return unload.handle(call, request)
+        case requests.Catalog():
+            return catalog.handle(call, request)
+        case requests.CatalogRefresh():
+            return catalog_refresh.handle(call, request)
+        case requests.DownloadCancel():
+            return download_cancel.handle(call, request)
+        case requests.DownloadLs():
+            return download_ls.handle(call, request)
+        case requests.DownloadPause():
+            return download_pause.handle(call, request)
+        case requests.DownloadResume():
+            return download_resume.handle(call, request)
+        case requests.NetworkJournal():
+            return network_journal.handle(call, request)
+        case requests.Options():
+            return options.handle(call, request)
+        case requests.Search():
+            return search.handle(call, request)
+        case requests.Verify():
+            return verify.handle(call, request)
         case _:
             assert_never(request)

@@ -43,6 +43,7 @@ STATUS: dict[str, int] = {
     FailureCode.CANCELLED: 499,
     FailureCode.NETWORK_OFFLINE: 503,
     FailureCode.NETWORK_FAILED: 502,
+    FailureCode.GATED: 403,
     FailureCode.DIGEST_MISMATCH: 502,
     FailureCode.DISK_FULL: 507,
     FailureCode.PATH_REFUSED: 400,

@@ -10,6 +10,7 @@ from samovar_agent.http.openai.chat import Chat
 from samovar_agent.http.openai.embeddings import Embeddings
 from samovar_agent.http.openai.models import Models
 from samovar_agent.http.openai.rerank import Rerank
+from samovar_agent.http.samovar.downloads import Downloads
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def routes(services: Services) -> list[Route]:
     """The table. Another dialect is another file and its lines here."""
-    models = Models(services)
+    models, downloads = Models(services), Downloads(services)
     return [
         Route("GET", "/health", health, "nothing"),
         # Editors list models with the token they chat with, so reading the list needs no scope.
@@ -26,4 +27,9 @@ def routes(services: Services) -> list[Route]:
         Route("POST", "/v1/chat/completions", Chat(services).create, "chat"),
         Route("POST", "/v1/embeddings", Embeddings(services).create, "embed"),
         Route("POST", "/v1/rerank", Rerank(services).create, "embed"),
+        Route("GET", "/api/samovar/downloads", downloads.ls, "models"),
+        Route("POST", "/api/samovar/downloads", downloads.create, "models"),
+        Route("POST", "/api/samovar/downloads/{id}/pause", downloads.pause, "models"),
+        Route("POST", "/api/samovar/downloads/{id}/resume", downloads.resume, "models"),
+        Route("POST", "/api/samovar/downloads/{id}/cancel", downloads.cancel, "models"),
     ]

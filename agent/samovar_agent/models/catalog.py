@@ -1,11 +1,14 @@
-"""The catalog: models that `samovar get` knows by name, with the digest of each file. Built in, so it needs no network.
+"""The catalog: models that `samovar get` knows by name. Built in, so it needs no network.
 
-choice = Catalog.built_in().resolve("smollm2-135m@q4_1")
-choice.file.sha256
+    choice = Catalog.built_in().resolve("smollm2-135m@q4_1")
+    choice.key, choice.file.parts[0].sha256
+
+What is in the file was true when it was made. What the hub says since then, `catalog_service` adds.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,71 +19,102 @@ import msgspec
 from msgspec import Meta
 
 from samovar_agent.models.naming import Named, meant, near
+from samovar_agent.models.sources import HubSource, Part, Size, Source, Text
 from samovar_protocol import FailureCode, SamovarError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's shape that this program reads."""
+MAX_BYTES = 10_000_000
+"""A catalog of some hundred models has a few hundred kilobytes; one that is larger than this is none."""
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
+"""What publishers and models may be called: their names become folders."""
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Size = Annotated[int, Meta(gt=0)]
-Text = Annotated[str, Meta(min_length=1)]
-
-
-class PackageSource(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="python-package"):
-    """A file inside a Python package. - requirement: pinned, `name==version`. - package_bytes: what is transferred."""
-
-    requirement: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+]+$")]
-    member: Text
-    package_bytes: Size
-
-
-Source = PackageSource
-"""Where a file can come from; a tagged union by `kind`."""
+PlainName = Annotated[str, Meta(pattern=rf"^{PLAIN_NAME.pattern}\Z")]
+Tag = Annotated[str, Meta(pattern=r"^[^@/\\\s]{1,200}\Z")]
 
 
 class CatalogFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a model. - sources: tried in this order."""
+    """What a model can be downloaded as: one file, or all parts of a split one in order.
 
-    quantization: Text
-    name: Annotated[str, Meta(pattern=r"^[^/\\]+\.gguf$")]
-    size_bytes: Size
-    sha256: Sha256
-    sources: Annotated[list[Source], Meta(min_length=1)]
+    - sources: tried in this order; none means the model's `hub`.
+    """
+
+    quantization: Tag
+    parts: Annotated[list[Part], Meta(min_length=1, max_length=1000)]
+    sources: list[Source] = []
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of all parts; None where one is not known."""
+        sizes = [part.size_bytes for part in self.parts if part.size_bytes is not None]
+        return sum(sizes) if len(sizes) == len(self.parts) else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether size and digest of every part are known."""
+        return all(part.size_bytes and part.sha256 for part in self.parts)
 
 
 class CatalogModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One model. - aliases: further names. - languages: ISO 639-1. - files: the recommended one first."""
+    """One model. - aliases: further names. - languages: ISO 639-1, or "multilingual"; none where nobody stated them.
 
-    name: Text
-    aliases: list[str] = []
-    publisher: Text
+    - hub: where its files are, also those that are not listed here. - files: as far as they are known, best first.
+    - recommended: quantization that `get` takes; None for the usual choice.
+    - licence, architecture, parameters, context_length: as its publisher states them; None where that is not known.
+    """
+
+    name: PlainName
+    aliases: list[PlainName] = []
+    publisher: PlainName
     title: Text
     description: Text
-    licence: Text
-    languages: list[str]
-    capabilities: list[str]
-    architecture: Text
-    parameters: Size
-    context_length: Size
-    files: Annotated[list[CatalogFile], Meta(min_length=1)]
+    licence: Text | None = None
+    languages: list[Text] = []
+    capabilities: list[Text] = []
+    architecture: Text | None = None
+    parameters: Size | None = None
+    context_length: Size | None = None
+    hub: HubSource | None = None
+    files: list[CatalogFile] = []
+    recommended: Tag | None = None
+
+    def __post_init__(self) -> None:
+        if self.hub is None and not (self.files and all(file.sources for file in self.files)):
+            raise ValueError(f"{self.name} has files that can be had nowhere")
+
+    @property
+    def key(self) -> str:
+        """Its name everywhere else: `publisher/name`."""
+        return f"{self.publisher}/{self.name}"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes text, and is not for embedding or ranking only."""
+        return not {"embedding", "rerank"}.intersection(self.capabilities)
+
+    def sources_of(self, file: CatalogFile) -> list[Source]:
+        """Where a file of it can be had."""
+        return file.sources or ([self.hub] if self.hub else [])
 
 
-class _Document(msgspec.Struct, frozen=True):
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """The catalog's file."""
+
     format: int
     models: list[CatalogModel]
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogChoice:
-    """One file of one model: what a name in the catalog stands for."""
+    """What a name in the catalog stands for. - file: None where only the hub knows which there are."""
 
     model: CatalogModel
-    file: CatalogFile
+    file: CatalogFile | None
 
     @property
     def key(self) -> str:
         """The name of the model everywhere else: `publisher/name`."""
-        return f"{self.model.publisher}/{self.model.name}"
+        return self.model.key
 
 
 class Catalog:
@@ -97,65 +131,78 @@ class Catalog:
     @classmethod
     def decode(cls, data: bytes) -> Catalog:
         """Read a catalog; raises `internal` where it is not one."""
-        try:
-            document = msgspec.json.decode(data, type=_Document)
-        except msgspec.MsgspecError as error:
+        if len(data) > MAX_BYTES:
             raise SamovarError(
-                FailureCode.INTERNAL, f"The catalog is damaged: {error}.", hint="Install Samovar again."
-            ) from error
+                FailureCode.INTERNAL, f"The catalog has {len(data):,} bytes, which no catalog has.", hint=_AGAIN
+            )
+        try:
+            document = msgspec.json.decode(data, type=Document)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise SamovarError(FailureCode.INTERNAL, f"The catalog is damaged: {error}.", hint=_AGAIN) from error
         if document.format != FORMAT:
             raise SamovarError(
                 FailureCode.INTERNAL, f"The catalog has format {document.format}, not {FORMAT}.", hint="Update Samovar."
             )
         return cls(document.models)
 
-    def resolve(self, name: str) -> CatalogChoice:
-        """The file that `name` or `name@quantization` stands for; raises `model_unknown` or `model_ambiguous`."""
-        choices = {f"{choice.key}@{choice.file.quantization}": choice for choice in self._choices()}
-        found = {choices[key].key: choices[key] for key in reversed(meant(name, self.names(), parts=False))}
-        if not found:
-            raise self._unknown(name)
+    def find(self, name: str) -> CatalogModel | None:
+        """The model of this name, without any quantization; raises `model_ambiguous` where there are several."""
+        named = [
+            Named(key=model.key, publisher=model.publisher, name=model.name, tag="", aliases=tuple(model.aliases))
+            for model in self.models
+        ]
+        found = meant(name, named, parts=False)
         if len(found) > 1:
             raise SamovarError(
                 FailureCode.MODEL_AMBIGUOUS,
                 f"The catalog has several models for '{name}': {', '.join(sorted(found))}.",
                 hint="Name one of them in full.",
             )
-        return next(iter(found.values()))
+        return next((model for model in self.models if [model.key] == found), None)
 
-    def names(self) -> list[Named]:
-        """Everything that can be named in it."""
-        return [
-            Named(
-                key=f"{choice.key}@{choice.file.quantization}",
-                publisher=choice.model.publisher,
-                name=choice.model.name,
-                tag=choice.file.quantization,
-                aliases=tuple(choice.model.aliases),
-            )
-            for choice in self._choices()
-        ]
+    def resolve(self, name: str) -> CatalogChoice:
+        """What `name` or `name@quantization` stands for here; raises `model_unknown` or `model_ambiguous`."""
+        base, at, tag = name.partition("@")
+        model = self.find(base)
+        if model is None:
+            raise self.unknown(name)
+        if not at:
+            return CatalogChoice(model, chosen(model))
+        for file in model.files:
+            if file.quantization.casefold() == tag.strip().casefold():
+                return CatalogChoice(model, file)
+        raise self.unknown(name)
 
     def aliases(self, publisher: str, name: str) -> tuple[str, ...]:
         """Further names of a model, by which the library finds it too."""
-        for model in self.models:
-            if (model.publisher, model.name) == (publisher, name):
-                return tuple(model.aliases)
-        return ()
+        return _aliases(self).get((publisher, name), ())
 
-    def _choices(self) -> list[CatalogChoice]:
-        return [CatalogChoice(model, file) for model in self.models for file in model.files]
-
-    def _unknown(self, name: str) -> SamovarError:
-        base = name.partition("@")[0]
+    def unknown(self, name: str) -> SamovarError:
+        """Says that the catalog does not have `name`, and what it has."""
+        base, at, _ = name.partition("@")
+        model = self.find(base) if at else None
         similar = near(base, [alias for model in self.models for alias in (model.name, *model.aliases)])
-        if quantizations := [named.tag for named in self.names() if meant(base, [named], parts=False)]:
-            hint = f"It is there as {base}@{f', {base}@'.join(quantizations)}."
+        if model and model.files:
+            hint = f"It is there as {', '.join(f'{base}@{file.quantization}' for file in model.files)}."
         elif similar:
             hint = f"Did you mean {' or '.join(similar)}?"
         else:
-            hint = f"The catalog has {', '.join(sorted(model.name for model in self.models))}."
+            hint = "See `samovar catalog`, or name a repository of the hub as `user/name`."
         return SamovarError(FailureCode.MODEL_UNKNOWN, f"The catalog has no model '{name}'.", hint=hint)
+
+
+def chosen(model: CatalogModel) -> CatalogFile | None:
+    """The file to take where no quantization is named: the recommended one, or else the first."""
+    recommended = (file for file in model.files if file.quantization == model.recommended)
+    return next(recommended, model.files[0] if model.files else None)
+
+
+_AGAIN = "Install Samovar again."
+
+
+@cache
+def _aliases(catalog: Catalog) -> dict[tuple[str, str], tuple[str, ...]]:
+    return {(model.publisher, model.name): tuple(model.aliases) for model in catalog.models}
 
 
 @cache

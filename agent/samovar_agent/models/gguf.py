@@ -14,8 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from samovar_agent.models.gguf_reader import GgufReader, Metadatum, SkippedArray, open_gguf
-from samovar_agent.models.gguf_tables import EMBEDDING_ARCHITECTURES, FILE_TYPES, TENSOR_TYPES
+from samovar_agent.models.gguf_reader import GgufReader, Metadatum, SkippedArray, open_gguf, sought
+from samovar_agent.models.gguf_tables import (
+    EMBEDDING_ARCHITECTURES,
+    FILE_TYPES,
+    FILL_IN_THE_MIDDLE,
+    TENSOR_TYPES,
+    VISION_ARCHITECTURES,
+)
 from samovar_protocol import SamovarError
 
 MAX_VALUES = 10_000
@@ -51,6 +57,12 @@ _SHAPE = (
 """What else decides how much memory a model takes; most architectures have few of these."""
 _THINKING = re.compile(r"enable_thinking|reasoning_content|<think>|<\|channel\|>analysis")
 _TOOLS = re.compile(r"\btools\b")
+_VOCABULARY = "tokenizer.ggml.tokens"
+_FILL_TEXTS = {text: sought(text) for text in FILL_IN_THE_MIDDLE}
+_FILL_KEYS = (
+    ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.fim_mid_token_id"),
+    ("tokenizer.ggml.prefix_token_id", "tokenizer.ggml.suffix_token_id", "tokenizer.ggml.middle_token_id"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +75,8 @@ class GgufHeader:
     - recurrent: has layers with a state instead of a cache. - pooling_type: llama.cpp's number.
     - shape: rarer numbers, by their names without the architecture's; more than one where layers differ.
     - merge_count: entries of the vocabulary's table of merges.
+    - fill_in_the_middle: its vocabulary has the tokens for a gap in a text.
+    - modalities: "vision", "audio": what this file, a projector or a whole model, encodes beside text.
     - tensor_bytes: the weights as they lie in the file. - split_count, split_index: a model in several files.
     """
 
@@ -94,6 +108,8 @@ class GgufHeader:
     file_bytes: int
     split_count: int
     split_index: int
+    fill_in_the_middle: bool = False
+    modalities: tuple[str, ...] = ()
 
     @property
     def head_count_kv(self) -> int:
@@ -102,14 +118,22 @@ class GgufHeader:
 
     @property
     def capabilities(self) -> list[str]:
-        """What the model is for: "embedding", "rerank", or "chat" with "tools" and "thinking" by its template."""
+        """What the model is for: "embedding", "rerank", or "chat" with what else it can do.
+
+        "tools" and "thinking" by its template, "fill-in-the-middle" by its vocabulary, "vision" and "audio" where it
+        was made for them; a projector that lies beside it may add these.
+        """
         if self.pooling_type == _POOLING_RANK:
             return ["rerank"]
         if self.architecture in EMBEDDING_ARCHITECTURES or self.pooling_type:
             return ["embedding"]
         template = self.chat_template or ""
-        found = {"tools": _TOOLS.search(template), "thinking": _THINKING.search(template)}
-        return ["chat", *(name for name, match in found.items() if match)]
+        found = {
+            "tools": _TOOLS.search(template),
+            "thinking": _THINKING.search(template),
+            "fill-in-the-middle": self.fill_in_the_middle,
+        }
+        return ["chat", *(name for name, match in found.items() if match), *self.modalities]
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -150,7 +174,7 @@ def _values(reader: GgufReader, count: int) -> dict[str, Metadatum]:
         key = reader.key().decode("utf-8", "replace")
         if key in values:  # which of the two another reader would believe is anybody's guess
             raise reader.broken(f"has the value '{key}' twice")
-        values[key] = reader.value(key)
+        values[key] = reader.value(key, _FILL_TEXTS if key == _VOCABULARY else None)
     return values
 
 
@@ -182,7 +206,7 @@ def _tensors(reader: GgufReader, count: int, alignment: int) -> tuple[int, int]:
         offset = _padded(end, alignment)
     needed = _padded(reader.position, alignment) + end
     if needed > reader.size:
-        raise reader.broken(f"is truncated: it needs {needed:,} bytes and has {reader.size:,}")
+        raise reader.truncated(needed)
     return elements, tensor_bytes
 
 
@@ -214,6 +238,8 @@ class _Facts:
         self._reader = reader
         self._values = values
         self.architecture = self.text("general.architecture") or ""
+        prefix = f"{self.architecture}."
+        self._own = {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
         # Only the first part of a split model says what the model is.
         if not self.architecture and not self.number("split.no"):
             raise reader.broken("does not say its architecture")
@@ -225,23 +251,17 @@ class _Facts:
         return value
 
     def number(self, key: str) -> int | None:
-        value = self._values.get(key)
-        if value is None:
-            return None
-        if type(value) is not int or not 0 <= value <= _MAX_NUMBER:
-            raise self._wrong(key)
-        return value
+        return self._number(self._values.get(key), key)
 
     def own(self, key: str) -> int | None:
         """A number that belongs to the architecture, e.g. `llama.context_length`."""
-        return self.number(f"{self.architecture}.{key}")
+        return self._number(self._own.get(key), key)
 
     def per_layer(self, key: str) -> tuple[int, ...]:
         """A number that holds for all layers, or one for each."""
-        key = f"{self.architecture}.{key}"
-        value = self._values.get(key)
+        value = self._own.get(key)
         if not isinstance(value, tuple):
-            number = self.number(key)
+            number = self._number(value, key)
             return () if number is None else (number,)
         numbers = tuple(int(entry) for entry in value if isinstance(entry, int) and 0 <= entry <= _MAX_NUMBER)
         if len(numbers) != len(value):
@@ -249,15 +269,41 @@ class _Facts:
         return numbers
 
     def shape(self) -> dict[str, tuple[int, ...]]:
-        return {key: numbers for key in _SHAPE if (numbers := self.per_layer(key))}
+        return {key: numbers for key in _SHAPE if key in self._own and (numbers := self.per_layer(key))}
 
     def length(self, key: str) -> int | None:
         value = self._values.get(key)
-        return int(value) if isinstance(value, SkippedArray) else None
+        return value.length if isinstance(value, SkippedArray) else None
 
-    def has(self, prefix: str) -> bool:
-        prefix = f"{self.architecture}.{prefix}"
-        return any(key.startswith(prefix) for key in self._values)
+    def fills_in_the_middle(self) -> bool:
+        """Whether prefix, suffix and middle have tokens, by number or by the texts that the engine knows."""
+        if any(all(self.number(key) is not None for key in keys) for keys in _FILL_KEYS):
+            return True
+        tokens = self._values.get(_VOCABULARY)
+        return isinstance(tokens, SkippedArray) and any(
+            tokens.seen.issuperset(FILL_IN_THE_MIDDLE[start : start + 3])
+            for start in range(0, len(FILL_IN_THE_MIDDLE), 3)
+        )
+
+    def modalities(self) -> tuple[str, ...]:
+        clip = self._values if self.architecture in ("clip", "mmproj") else {}
+        # Older projectors say nothing; they were all for images.
+        silent = not {"clip.has_vision_encoder", "clip.has_audio_encoder"} & clip.keys()
+        vision = clip.get("clip.has_vision_encoder") is True or (bool(clip) and silent)
+        vision |= self.architecture in VISION_ARCHITECTURES or self.has("vision.")
+        return tuple(
+            name for name, has in (("vision", vision), ("audio", clip.get("clip.has_audio_encoder") is True)) if has
+        )
+
+    def has(self, *prefixes: str) -> bool:
+        return any(key.startswith(prefixes) for key in self._own)
+
+    def _number(self, value: Metadatum | None, key: str) -> int | None:
+        if value is None:
+            return None
+        if type(value) is not int or not 0 <= value <= _MAX_NUMBER:
+            raise self._wrong(key)
+        return value
 
     def _wrong(self, key: str) -> SamovarError:
         return self._reader.broken(f"has an impossible value at '{key}'")
@@ -296,10 +342,12 @@ def _header(
         key_length=facts.own("attention.key_length") or head_length,
         value_length=facts.own("attention.value_length") or head_length,
         sliding_window=facts.own("attention.sliding_window") or None,
-        recurrent=any(map(facts.has, ("ssm.", "wkv.", "shortconv.", "kda."))),
+        recurrent=facts.has("ssm.", "wkv.", "shortconv.", "kda."),
         shape=facts.shape(),
-        vocabulary_size=facts.own("vocab_size") or facts.length("tokenizer.ggml.tokens"),
+        vocabulary_size=facts.own("vocab_size") or facts.length(_VOCABULARY),
         merge_count=facts.length("tokenizer.ggml.merges") or 0,
+        fill_in_the_middle=facts.fills_in_the_middle(),
+        modalities=facts.modalities(),
         chat_template=facts.text("tokenizer.chat_template"),
         pooling_type=facts.own("pooling_type"),
         tensor_count=tensor_count,

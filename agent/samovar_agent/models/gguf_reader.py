@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,12 +43,17 @@ _SCALARS = {
     11: struct.Struct("<q"),
     12: struct.Struct("<d"),
 }
-_U32, _U64 = _SCALARS[4], _SCALARS[10]
+_U64 = _SCALARS[10]
+_unpack_u32, _unpack_u64 = _SCALARS[4].unpack_from, _U64.unpack_from
 _WINDOW_BYTES = 1024 * 1024
 
 
-class SkippedArray(int):
-    """The length of a list whose contents were not kept."""
+@dataclass(frozen=True, slots=True)
+class SkippedArray:
+    """A list whose contents were not kept. - seen: which of the texts that were looked for are in it."""
+
+    length: int
+    seen: frozenset[bytes] = frozenset()
 
 
 Scalar = int | float | bool | str
@@ -77,26 +83,49 @@ class GgufReader:
         message = printable(f"{self.name} {problem}.")
         return SamovarError(FailureCode.MODEL_FILE_BROKEN, message, hint="Download or copy the file again.")
 
+    def truncated(self, need_bytes: int) -> SamovarError:
+        """The failure to raise for a file whose header is whole and tells of more than there is."""
+        message = printable(f"{self.name} is truncated: it needs {need_bytes:,} bytes and has {self.size:,}.")
+        hint = "Where it is still being copied, wait; else download or copy it again."
+        details: dict[str, int | float | str | list[str]] = {"need_bytes": need_bytes, "has_bytes": self.size}
+        return SamovarError(FailureCode.MODEL_FILE_BROKEN, message, hint=hint, details=details)
+
     def unsupported(self, problem: str) -> SamovarError:
         """The failure to raise for a file that may be sound but is not known to this program."""
         message = printable(f"{self.name} {problem}.")
         hint = "Take another conversion of the model, or update Samovar."
         return SamovarError(FailureCode.MODEL_UNSUPPORTED, message, hint=hint)
 
+    # The three that follow are called a hundred times a header, and thousands of headers are read at a first start.
+
     def u32(self) -> int:
         """An unsigned number of four bytes."""
-        return int(_U32.unpack(self.raw(4))[0])
+        at = self._at
+        if at + 4 > len(self._window):
+            self._fill(4)
+            at = self._at
+        self._at = at + 4
+        value: int = _unpack_u32(self._window, at)[0]
+        return value
 
     def u64(self) -> int:
         """An unsigned number of eight bytes."""
-        return int(_U64.unpack(self.raw(8))[0])
+        at = self._at
+        if at + 8 > len(self._window):
+            self._fill(8)
+            at = self._at
+        self._at = at + 8
+        value: int = _unpack_u64(self._window, at)[0]
+        return value
 
     def raw(self, length: int) -> bytes:
         """The next `length` bytes; callers pass only lengths that they have bounded."""
-        self._fill(length)
         start = self._at
-        self._at += length
-        return self._window[start : self._at]
+        if start + length > len(self._window):
+            self._fill(length)
+            start = self._at
+        self._at = end = start + length
+        return self._window[start:end]
 
     def key(self) -> bytes:
         """A short text: the name of a value or of a tensor."""
@@ -106,13 +135,16 @@ class GgufReader:
         self._keep(length)
         return self.raw(length)
 
-    def value(self, key: str) -> Metadatum:
-        """A typed value. Long lists and lists of text are walked over, and only their length is returned."""
+    def value(self, key: str, looked_for: Mapping[bytes, bytes] | None = None) -> Metadatum:
+        """A typed value. Long lists and lists of text are walked over, and only their length is returned.
+
+        - looked_for: short texts, each with `sought(text)`; the list says which of them are among its own.
+        """
         kind = self.u32()
         if kind == STRING:
             return self._string(key)
         if kind == ARRAY:
-            return self._array(key)
+            return self._array(key, looked_for)
         return self._scalar(kind, key)
 
     def _scalar(self, kind: int, key: str) -> int | float | bool:
@@ -131,7 +163,7 @@ class GgufReader:
         self._keep(length)
         return self.raw(length).decode("utf-8", "replace")
 
-    def _array(self, key: str) -> SkippedArray | tuple[int | float, ...]:
+    def _array(self, key: str, looked_for: Mapping[bytes, bytes] | None) -> SkippedArray | tuple[int | float, ...]:
         kind, count = self.u32(), self.u64()
         # 8 bytes is the least that a text takes: its length.
         shape = _SCALARS.get(kind)
@@ -143,12 +175,11 @@ class GgufReader:
                 f"is truncated or damaged: the list at '{key}' claims {count:,} entries, more than the file holds"
             )
         if shape is None:
-            self._skip_strings(count, key)
-        elif count <= MAX_KEPT_NUMBERS:
+            return SkippedArray(count, self._skip_strings(count, key, looked_for))
+        if count <= MAX_KEPT_NUMBERS:
             self._keep(count * _NUMBER_BYTES)
             return tuple(value for (value,) in shape.iter_unpack(self.raw(least)))
-        else:
-            self._skip(least)
+        self._skip(least)
         return SkippedArray(count)
 
     def _keep(self, length: int) -> None:
@@ -156,21 +187,35 @@ class GgufReader:
         if self._kept_left < 0:
             raise self.broken(f"has more than {MAX_KEPT_BYTES:,} bytes of texts and numbers in its header")
 
-    def _skip_strings(self, count: int, key: str) -> None:
-        """Walk over texts without making Python strings of them: a vocabulary has 150,000."""
+    def _skip_strings(self, count: int, key: str, looked_for: Mapping[bytes, bytes] | None) -> frozenset[bytes]:
+        """Walk over texts without making Python strings of them: a vocabulary has 150,000.
+
+        Returns which of `looked_for` are among them.
+        """
         self._strings_left -= count
         if self._strings_left < 0:
             raise self.broken(f"has more than {MAX_STRINGS:,} texts in its lists, counting '{key}'")
-        unpack = _U64.unpack_from
+        patterns = looked_for or {}
+        seen: set[bytes] = set()
+        unpack = _unpack_u64
         while count:
-            self._fill(8)
-            window, at, last = self._window, self._at, len(self._window) - 8
+            # Room for a whole short text, so that none that is looked for is cut by the window's end twice.
+            self._fill(max(8, min(8 + MAX_KEY_BYTES, self.size - self.position)))
+            window, begin, last = self._window, self._at, len(self._window) - 8
+            at = begin
             while count and at <= last:
+                start = at
                 at += 8 + unpack(window, at)[0]
                 count -= 1
             if self._base + at > self.size:
                 raise self.broken(f"is truncated or damaged: the list at '{key}' goes on past the end of the file")
+            if begin < start and at > len(window) and at - start <= 8 + MAX_KEY_BYTES:
+                at, count = start, count + 1  # a short text that the window cuts is looked at whole in the next one
+            seen |= {
+                text for text, pattern in patterns.items() if text not in seen and window.find(pattern, begin, at) >= 0
+            }
             self._at = at
+        return frozenset(seen)
 
     def _skip(self, length: int) -> None:
         self._at += length
@@ -184,9 +229,14 @@ class GgufReader:
             raise self.broken(f"is truncated: its header goes on past the end at {self.size:,} bytes")
         self._file.seek(position)
         self._base, self._at = position, 0
-        self._window = self._file.read(max(length, _WINDOW_BYTES))
+        self._window = self._file.read(min(max(length, _WINDOW_BYTES), self.size - position))
         if len(self._window) < length:  # it shrank since its size was asked
             raise self.broken("became shorter while it was read")
+
+
+def sought(text: bytes) -> bytes:
+    """How a text of a list stands in the file: with its length before it, so that it is not found inside another."""
+    return _U64.pack(len(text)) + text
 
 
 @contextmanager
@@ -222,7 +272,8 @@ def open_gguf(path: Path) -> Iterator[GgufReader]:
 
 def shown(path: Path | str) -> str:
     """A path as text that can be sent: names on disk need not be UTF-8."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    text = os.fspath(path)
+    return text if text.isascii() else os.fsencode(text).decode("utf-8", "replace")
 
 
 def printable(text: str) -> str:

@@ -96,3 +96,28 @@ EMBEDDING_ARCHITECTURES = frozenset(
     }
 )
 """Encoders: they turn text into vectors and cannot write any."""
+
+VISION_ARCHITECTURES = frozenset(
+    {
+        "chameleon",
+        "cogvlm",
+        "deepseek2-ocr",
+        "hunyuan_vl",
+        "mllama",
+        "paddleocr",
+        "qwen2vl",
+        "qwen3vl",
+        "qwen3vlmoe",
+    }
+)
+"""Language models that were made to see; the engine needs their projector for it."""
+
+FILL_IN_THE_MIDDLE: tuple[bytes, ...] = (
+    *(b"<|fim_prefix|>", b"<|fim_suffix|>", b"<|fim_middle|>"),
+    *(b"<fim-prefix>", b"<fim-suffix>", b"<fim-middle>"),
+    *(b"<fim_prefix>", b"<fim_suffix>", b"<fim_middle>"),
+    *("<｜fim▁begin｜>".encode(), "<｜fim▁hole｜>".encode(), "<｜fim▁end｜>".encode()),
+    *("▁<PRE>".encode(), "▁<SUF>".encode(), "▁<MID>".encode()),
+    *(b"<|code_prefix|>", b"<|code_suffix|>", b"<|code_middle|>"),
+)
+"""Prefix, suffix and middle, as different families of models write them, in threes."""

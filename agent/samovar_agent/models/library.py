@@ -1,12 +1,12 @@
 """The library: which models are on this machine, under which names, and whether they are sound.
 
-    library = Library(places=places, settings=settings, events=events, store=store)
+    library = Library(places=places, settings=settings, events=events, store=store, others=ModelFolders.find())
     await library.open()
     library.find("smollm2-135m").header.context_length
 
-Three kinds of files are models: those below our own models folder, those below the folders of the setting
-`models.folders` (read only), and those that were imported as a link. The store remembers what the files themselves
-cannot say: links, digests, sources.
+Files are models below our own models folder, below the folders of the setting `models.folders`, with other programs
+(both are only read), and where they were imported as a link. The store remembers what the files themselves cannot say:
+links, digests, sources.
 """
 
 from __future__ import annotations
@@ -14,56 +14,93 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samovar_agent.events import EventBus
-from samovar_agent.models import placing
+from samovar_agent.models import ownership, placing, verifying
 from samovar_agent.models.catalog import Catalog
-from samovar_agent.models.files import HeaderCache, parts
+from samovar_agent.models.entry import Entry, ModelFile, is_model
+from samovar_agent.models.files import PARTIAL, parts
 from samovar_agent.models.gguf import GgufHeader
 from samovar_agent.models.gguf_reader import shown
-from samovar_agent.models.naming import Named, meant, near
-from samovar_agent.models.scan import Entry, ModelFile, Origin, is_model, scan, wanted_name
+from samovar_agent.models.headers import HeaderCache
+from samovar_agent.models.keys import wanted_name
+from samovar_agent.models.naming import Named, Names, near
+from samovar_agent.models.other_programs import FolderSource, Source, other_programs
+from samovar_agent.models.scan import Scanner
+from samovar_agent.models.watching import FolderWatch
 from samovar_agent.paths import safe_path
+from samovar_agent.platforms.model_folders import ModelFolders
 from samovar_agent.settings import SettingsFile
+from samovar_agent.store.digests import DigestRow
 from samovar_agent.store.models import ModelRow
 from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, Places, SamovarError
 from samovar_protocol.events import LibraryChanged
 from samovar_protocol.replies import RmReply
-from samovar_protocol.values import ModelInfo, Progress
+from samovar_protocol.values import ModelInfo, Progress, VerifiedModel
 
 __all__ = ["Library", "ModelFile"]
 
 OnProgress = Callable[[Progress], None]
+_MOST_NAMED = 20
+"""Models that an ambiguous name is said to mean; nobody reads more."""
 
 
 class Library:
-    """The models on this machine. Used from the event loop's thread; the disk is touched in others."""
+    """The models on this machine. Used from the event loop's thread; the disk is touched in others.
 
-    def __init__(self, *, places: Places, settings: SettingsFile, events: EventBus, store: Store) -> None:
+    - others: where other programs keep models; nowhere unless told.
+    """
+
+    def __init__(
+        self,
+        *,
+        places: Places,
+        settings: SettingsFile,
+        events: EventBus,
+        store: Store,
+        others: ModelFolders | None = None,
+    ) -> None:
         self._places = places
         self._settings = settings
         self._events = events
         self._store = store
+        self._others = others or ModelFolders()
         self._entries: dict[str, Entry] = {}
+        self._infos: list[ModelInfo] = []
+        self._names: Names | None = None
         self._changing = asyncio.Lock()
         self._importing = asyncio.Lock()  # apart, because a copy takes minutes in which everything else goes on
         self._headers: HeaderCache | None = None
+        self._scanner: Scanner | None = None
+        self._watch = FolderWatch()
 
     async def open(self) -> None:
         """Read the store and look through the folders; a file that is broken is listed as such and stops nothing."""
         await self.refresh()
 
-    async def refresh(self) -> None:
-        """Look through the folders again; tells everyone where something changed."""
+    async def close(self) -> None:
+        """Stop watching the folders."""
+        await asyncio.to_thread(self._watch.close)
+
+    async def watch(self) -> None:
+        """Notice changes in the folders until cancelled, and tell everyone; run as a task."""
+        await self._watch.run(lambda thorough: self.refresh(thorough=thorough))
+
+    async def refresh(self, *, thorough: bool = False, believing: bool = False) -> None:
+        """Look through the folders again; tells everyone where something changed.
+
+        - thorough: trust no folder's time of change; every one is listed anew.
+        - believing: leave out folders that are watched and in which nothing happened; for thousands of models.
+        """
         async with self._changing:
-            await self._rescan()
+            await self._rescan(thorough=thorough, believing=believing)
 
     def ls(self) -> list[ModelInfo]:
         """All models sorted by key, also those that are broken, missing or partial."""
-        return [entry.info for entry in self._entries.values()]
+        return list(self._infos)
 
     def key_of(self, name: str) -> str:
         """The key of the model that `name` means, whatever its state; raises `model_unknown` or `model_ambiguous`.
@@ -71,17 +108,21 @@ class Library:
         - name: a key, an alias, a model's name alone, any of them with `@quantization`, or a unique part of a key that
           begins where a word begins. Case does not matter.
         """
-        found = meant(name, [_named(entry) for entry in self._entries.values()])
+        if self._names is None:
+            self._names = Names(map(_named, self._entries.values()))
+        found = self._names.meant(name)
         # One that is still on its way must not make the name of one that is here ambiguous.
         found = [key for key in found if self._entries[key].info.state != "partial"] or found
         if len(found) == 1:
             return found[0]
         if found:
+            shown_keys = found[:_MOST_NAMED]
+            more = f" or {len(found) - _MOST_NAMED} others" if len(found) > _MOST_NAMED else ""
             raise SamovarError(
                 FailureCode.MODEL_AMBIGUOUS,
-                f"'{name}' can be {', '.join(found)}.",
+                f"'{name}' can be {', '.join(shown_keys)}{more}.",
                 hint="Name one of them in full.",
-                details={"models": found},
+                details={"models": shown_keys},
             )
         raise self._unknown(name)
 
@@ -92,25 +133,54 @@ class Library:
         """
         known = self._entries[self.key_of(name)]
         entry = known.looked_at(self._cache())
-        if entry != known:
+        if entry is not known:
             self._entries[entry.info.key] = entry
-            self._events.publish(LibraryChanged(models=len(self._entries)))
-        if entry.info.state == "partial":
+            self._infos = [one.info for one in self._entries.values()]
+            if self._scanner is not None:
+                self._scanner.doubt()
+            if entry.info != known.info:
+                self._events.publish(LibraryChanged(models=len(self._entries)))
+        if entry.file_name.endswith(PARTIAL):
             raise SamovarError(
                 FailureCode.MODEL_FILE_MISSING,
                 f"{entry.info.key} is not fully here: {entry.info.problem}",
                 hint="Get it again to complete it.",
             )
-        return ModelFile(info=entry.info, header=self._cache().read(entry.path))
+        try:
+            return ModelFile(info=entry.info, header=self._cache().read(entry.path))
+        except SamovarError as error:
+            if entry.info.state == "partial" and error.code == FailureCode.MODEL_FILE_MISSING:
+                raise SamovarError(
+                    error.code, f"{entry.info.key} is not fully here: {error.failure.message}", hint=error.hint
+                ) from error
+            raise
 
     def present(self, *, sha256: str, size_bytes: int, file_name: str) -> ModelInfo | None:
-        """A ready model with this digest, or, where nobody computed one, with this file name and size."""
+        """A ready model with this digest, or, where nobody knows one, with this file name and size."""
         for entry in self._entries.values():
-            digest = entry.row.sha256 if entry.row else None
-            same = digest == sha256 if digest else (entry.path.name, entry.info.size_bytes) == (file_name, size_bytes)
+            digest = entry.expected
+            same = digest == sha256 if digest else (entry.file_name, entry.info.size_bytes) == (file_name, size_bytes)
             if same and entry.info.state == "ready":
                 return entry.info
         return None
+
+    async def verify(self, name: str | None, *, on_progress: OnProgress) -> list[VerifiedModel]:
+        """Read a model's files again, or all models', and compare their digests; what nobody knew is recorded.
+
+        - name: as in `key_of`; None for all. Cancelled, it stops within one chunk.
+        Raises `model_unknown` or `model_ambiguous`. Files that are damaged or gone are findings, not failures.
+        """
+        await self.refresh()
+        chosen = list(self._entries.values()) if name is None else [self._entries[self.key_of(name)]]
+        # A transfer that goes on is no model yet; its own end checks it.
+        chosen = [entry for entry in chosen if name is not None or not entry.file_name.endswith(PARTIAL)]
+        digests = await self._store.digests.ls()
+        found = await verifying.verify(chosen, digests, on_progress=on_progress)
+        for row in found.recorded:
+            await self._store.digests.put(row)
+        if found.recorded:
+            await self.refresh()
+        return found.models
 
     async def import_(self, path: str, *, mode: str, name: str | None, on_progress: OnProgress) -> ModelInfo:
         """Take a GGUF file into the library; one that is there already is returned as it is.
@@ -125,9 +195,11 @@ class Library:
         async with self._importing:
             header = await asyncio.to_thread(self._sound, source)
             await self.refresh()
-            known = self._at(source)
+            known = await asyncio.to_thread(self._at, source)
             if known and (known.origin == "library" or (mode == "link" and name is None)):
                 return known.info
+            if name is None and known is not None and known.origin == "ollama":
+                name = f"{known.info.publisher}/{known.info.name.replace(':', '-')}"  # the file is named by its digest
             publisher, model_name = wanted_name(name, header, source)
             folder = safe_path(self._places.models, publisher, model_name)
             self._refuse_taken(publisher, model_name, source)
@@ -139,36 +211,55 @@ class Library:
             async with self._changing:
                 return await self._add(row, instead_of=known.row if known else None)
 
-    async def add(self, path: Path, publisher: str, name: str, *, sha256: str, source: str) -> ModelInfo:
-        """List a file that was downloaded into our folder. - source: JSON, where it came from.
+    async def add(
+        self,
+        path: Path,
+        publisher: str,
+        name: str,
+        *,
+        sha256: str | None,
+        source: str,
+        part_sha256: Sequence[str] = (),
+    ) -> ModelInfo:
+        """List a file that was downloaded into our folder.
 
+        - path: the first part, where there are several. - sha256: None for several. - source: JSON, where it came from.
+        - part_sha256: of each part, in order, where they are known.
         Raises `model_file_broken` or `model_unsupported` for a file that is no sound model; it is not listed then.
         """
         async with self._changing:
             await asyncio.to_thread(self._sound, path)
+            for part, digest in zip(parts(path), part_sha256, strict=False):
+                size = part.stat().st_size
+                row = DigestRow(path=shown(part), size_bytes=size, sha256=digest, recorded_at=time.time())
+                await self._store.digests.put(row)
             return await self._add(self._row(path, publisher, name, "library", sha256, source))
 
     async def rm(self, name: str) -> RmReply:
-        """Delete a model's files, or forget a link and leave its file alone.
+        """Delete a model's files, or forget a link and leave its file alone; says what that freed.
 
-        Raises `model_unknown`, `model_ambiguous`, or `bad_request` for a model in a read-only folder.
+        A projector that no model of its folder needs any more goes with the last one.
+        Raises `model_unknown`, `model_ambiguous`, or `bad_request` for a model that belongs to somebody else.
         """
         async with self._changing:
             await self._rescan()
             entry = self._entries[self.key_of(name)]
-            if entry.origin == "folder":
-                raise SamovarError(
-                    FailureCode.BAD_REQUEST,
-                    f"{entry.info.key} lies in {shown(entry.path.parent)}, which Samovar only reads.",
-                    hint="Delete the file yourself, or take its folder out of the setting models.folders.",
-                )
+            ownership.refuse_removal(entry)
             freed = 0
-            if entry.origin == "library":
-                freed = await asyncio.to_thread(placing.remove, self._places.models, parts(entry.path))
+            if entry.origin == "library" and entry.info.state != "missing":
+                files = [Path(file) for file in entry.look.files]
+                if (projector := entry.info.projector) and not self._needed(projector, besides=entry):
+                    files.append(Path(projector))
+                freed = await asyncio.to_thread(placing.remove, self._places.models, files)
             if entry.row:
                 await self._store.models.delete(entry.row.key)
+            await self._store.digests.delete([shown(file) for file in entry.look.files])
             await self._rescan()
             return RmReply(key=entry.info.key, freed_bytes=freed)
+
+    def _needed(self, projector: str, *, besides: Entry) -> bool:
+        others = (entry for entry in self._entries.values() if entry is not besides)
+        return any(entry.info.projector == projector for entry in others)
 
     def _sound(self, path: Path) -> GgufHeader:
         header = self._cache().read(path)
@@ -183,7 +274,7 @@ class Library:
     def _refuse_taken(self, publisher: str, name: str, source: Path) -> None:
         """Two files with one name, tag and all, could not be told apart."""
         for entry in self._entries.values():
-            same = (entry.info.publisher, entry.info.name, entry.path.name) == (publisher, name, source.name)
+            same = (entry.info.publisher, entry.info.name, entry.file_name) == (publisher, name, source.name)
             if same and entry.info.state == "ready" and os.path.realpath(entry.path) != os.path.realpath(source):
                 raise SamovarError(
                     FailureCode.BAD_REQUEST,
@@ -192,7 +283,7 @@ class Library:
                 )
 
     def _row(
-        self, path: Path, publisher: str, name: str, origin: Origin, sha256: str | None, source: str | None = None
+        self, path: Path, publisher: str, name: str, origin: str, sha256: str | None, source: str | None = None
     ) -> ModelRow:
         return ModelRow(
             # The file is part of the store's key, because a second one may join the first in its folder later.
@@ -212,27 +303,42 @@ class Library:
         if instead_of and instead_of.key != row.key:
             await self._store.models.delete(instead_of.key)
         await self._rescan()
-        entry = self._at(Path(row.path))
+        entry = await asyncio.to_thread(self._at, Path(row.path))
         assert entry is not None, "a file that was added is found"
         return entry.info
 
-    async def _rescan(self) -> None:
+    async def _rescan(self, *, thorough: bool = False, believing: bool = False) -> None:
         rows = await self._store.models.ls()
-        entries = await asyncio.to_thread(self._scan, rows)
-        before = self.ls()
+        digests = await self._store.digests.ls()
+        entries = await asyncio.to_thread(self._scan, rows, digests, thorough, believing)
+        if entries is None:
+            return
+        before = self._infos
         self._entries = {entry.info.key: entry for entry in entries}
-        if self.ls() != before:
+        self._infos = [entry.info for entry in self._entries.values()]
+        self._names = None
+        if self._infos != before:
             self._events.publish(LibraryChanged(models=len(self._entries)))
 
-    def _scan(self, rows: list[ModelRow]) -> list[Entry]:
-        cache = self._cache()
+    def _scan(
+        self, rows: list[ModelRow], digests: dict[str, DigestRow], thorough: bool, believing: bool
+    ) -> list[Entry] | None:
+        if self._scanner is None:
+            self._scanner = Scanner(self._cache())
+        sources = self._sources()
+        self._scanner.use(sources)
+        if thorough:
+            self._scanner.forget()
+        unchanged = self._watch.unchanged([source.root for source in sources])
+        return self._scanner.look(rows, digests, unchanged=unchanged if believing else ())
+
+    def _sources(self) -> list[Source]:
+        models = self._settings.current.models
         # Not Path.expanduser, which raises for a person that there is not.
-        folders = [Path(os.path.expanduser(folder)) for folder in self._settings.current.models.folders]  # noqa: PTH111
-        folders = [folder for folder in folders if folder.is_absolute()]
-        entries = scan(self._places.models, folders, rows, cache)
-        cache.forget_others({entry.path for entry in entries})
-        cache.save()
-        return entries
+        folders = [Path(os.path.expanduser(folder)) for folder in models.folders]  # noqa: PTH111
+        sources: list[Source] = [FolderSource(str(self._places.models), "library", partial=True)]
+        sources += [FolderSource(str(folder), "folder") for folder in folders if folder.is_absolute()]
+        return [*sources, *other_programs(self._others)] if models.discover else sources
 
     def _cache(self) -> HeaderCache:
         if self._headers is None:
@@ -241,13 +347,17 @@ class Library:
 
     def _at(self, path: Path) -> Entry | None:
         wanted = os.path.realpath(path)
-        return next((entry for entry in self._entries.values() if os.path.realpath(entry.path) == wanted), None)
+        name = os.path.basename(wanted)  # noqa: PTH119
+        entries = list(self._entries.values())
+        # Those of the same name first: to follow the links of thousands takes its time.
+        entries.sort(key=lambda entry: entry.file_name != name)
+        return next((entry for entry in entries if os.path.realpath(entry.path) == wanted), None)
 
     def _unknown(self, name: str) -> SamovarError:
         try:
             choice = Catalog.built_in().resolve(name)
         except SamovarError:
-            names = [alias for entry in self._entries.values() for alias in (entry.info.key, *_named(entry).aliases)]
+            names = [alias for entry in self._entries.values() for alias in (entry.info.key, *entry.found.aliases)]
             similar = near(name, names)
             hint = f"Did you mean {' or '.join(similar)}?" if similar else "See `samovar ls` and `samovar get`."
             return SamovarError(FailureCode.MODEL_UNKNOWN, f"No model here is called '{name}'.", hint=hint)
@@ -260,4 +370,5 @@ class Library:
 
 def _named(entry: Entry) -> Named:
     info = entry.info
-    return Named(info.key, info.publisher, info.name, entry.tag, Catalog.built_in().aliases(info.publisher, info.name))
+    aliases = (*entry.found.aliases, *Catalog.built_in().aliases(info.publisher, info.name))
+    return Named(info.key, info.publisher, info.name, entry.tag, aliases)

@@ -127,7 +127,7 @@ class _Placing:
         if mode == "move" and source.is_symlink():
             raise _refused(f"{shown(source)} is a link.", "Import the file that it points to, or use --copy.")
         sources = parts(source)
-        targets = [safe_path(self._folder, file.name) for file in sources]
+        targets = [safe_path(self._folder, _target_name(file)) for file in sources]
         if taken := [target for target in targets if target.exists()]:
             raise _refused(f"{shown(taken[0])} exists already.", "Choose another name with --name.")
         made: list[Path] = []
@@ -216,6 +216,11 @@ class _Placing:
                     else:
                         target.unlink()
         remove_empty(self._folder.parent.parent, self._folder)
+
+
+def _target_name(file: Path) -> str:
+    """A file of another program may have no extension; among ours it is only found by it."""
+    return file.name if file.suffix.lower() == ".gguf" else f"{file.name}.gguf"
 
 
 def _same_disk(file: Path, folder: Path) -> bool:

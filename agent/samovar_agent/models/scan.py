@@ -1,193 +1,179 @@
-"""One look at the disk: every model that is there or should be, with its key and state. Blocks; called in a thread."""
+"""One look at the disk: every model that is there or should be, with its key and state. Blocks; called in a thread.
+
+    scanner = Scanner(cache)
+    scanner.use(sources)
+    scanner.look(rows, digests)      # entries, or None where nothing changed
+
+What was found once is looked at again only where a size or a time changed.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import logging
 import os
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from msgspec.structs import replace
-
-from samovar_agent.models.files import PARTIAL, HeaderCache, model_files, stem_and_tag
-from samovar_agent.models.gguf import GgufHeader
-from samovar_agent.models.gguf_reader import printable, shown
+from samovar_agent.models.entry import Entry, Look, described, look_at
+from samovar_agent.models.files import FolderTree
+from samovar_agent.models.found import Found
+from samovar_agent.models.gguf_reader import shown
+from samovar_agent.models.headers import HeaderCache, stamps
+from samovar_agent.models.keys import with_keys
+from samovar_agent.models.other_programs import Source
+from samovar_agent.models.projectors import Projectors
+from samovar_agent.store.digests import DigestRow
 from samovar_agent.store.models import ModelRow
-from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.values import ModelInfo
+from samovar_protocol.values import Origin
 
-log = logging.getLogger("samovar.models")
-
-Origin = Literal["library", "folder", "link"]
-OWN_PUBLISHER = "local"
-"""Publisher of files that name none."""
-_COMPANIONS = frozenset({"adapter", "clip", "imatrix", "mmproj"})
-"""Kinds and architectures of files that only go with a model."""
+_Facts = tuple[Found, Look, ModelRow | None, DigestRow | None, str | None, Look | None]
+"""All that an entry is made of."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A model that can be loaded: what it is, and what its file says. - info.path: what the engine opens."""
+class Scanner:
+    """What the sources hold, in their order: a file that several of them have counts once, for the first."""
 
-    info: ModelInfo
-    header: GgufHeader
+    def __init__(self, cache: HeaderCache) -> None:
+        self._cache = cache
+        self._sources: list[Source] = []
+        self._tree = FolderTree()
+        self._looks: dict[str, Look] = {}
+        self._lists: list[list[Found]] = []
+        self._described: dict[str, tuple[_Facts, Entry]] = {}
+        self._before: tuple[list[list[Found]], list[Found], list[ModelRow], dict[str, DigestRow]] | None = None
 
+    def use(self, sources: list[Source]) -> None:
+        """From now on look there, in this order, ours first; a source that was there before keeps what it knows."""
+        known = {(type(source), source.root, source.origin): source for source in self._sources}
+        sources = [known.get((type(source), source.root, source.origin), source) for source in sources]
+        if sources != self._sources:
+            self._sources = sources
+            self._lists = []
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A model in the library. - tag: tells it from others in its folder. - row: what the store knows of it.
+    def forget(self) -> None:
+        """List every folder again next time; some file systems do not keep the times of folders."""
+        self._tree.forget()
+        for source in self._sources:
+            source.forget()
 
-    - companion: a sound file that is no model by itself, e.g. a vision projector; not listed.
-    """
+    def doubt(self) -> None:
+        """Somebody saw a file otherwise than the last look did; the next one answers in full."""
+        self._before = None
 
-    info: ModelInfo
-    path: Path
-    tag: str
-    origin: Origin
-    row: ModelRow | None
-    companion: bool = False
+    def look(
+        self, rows: list[ModelRow], digests: dict[str, DigestRow], *, unchanged: Collection[str] = ()
+    ) -> list[Entry] | None:
+        """Every model sorted by key; None where nothing changed since the last look.
 
-    def with_key(self, key: str, tag: str) -> Entry:
-        """This entry under its key."""
-        return dataclasses.replace(self, info=replace(self.info, key=key), tag=tag)
+        - rows, digests: what the store remembers. - unchanged: roots of sources that somebody watches and in which
+        nothing happened since the last look.
+        """
+        lists: list[list[Found]] = []
+        asked: list[list[Found]] = []
+        for number, source in enumerate(self._sources):
+            if self._lists and source.root in unchanged and not source.leaves:
+                lists.append(self._lists[number])
+            else:
+                lists.append(source.find())
+                asked.append(lists[-1])
+        links = self._links(rows, lists)
+        changed = False
+        for found in (found for some in (*asked, links) for found in some):
+            changed |= self._is_new(found.path)
+            if found.projector:
+                changed |= self._is_new(found.projector)
+        before, self._before = self._before, (lists, links, rows, digests)
+        self._lists = lists
+        if not changed and before == self._before:
+            return None
+        # A link names a model, unless its file is ours.
+        ordered = [found for some in (*lists[:1], links, *lists[1:]) for found in some]
+        wanted = {path for found in ordered for path in (found.path, found.projector) if path}
+        self._looks = {path: look for path, look in self._looks.items() if path in wanted}
+        entries = self._entries(ordered, rows, digests)
+        self._cache.forget_others({shown(file) for look in self._looks.values() for file in look.files})
+        self._cache.save()
+        return entries
 
-    def looked_at(self, cache: HeaderCache) -> Entry:
-        """This entry as its file is now."""
-        info = self.info
-        now = look(self.path, info.publisher, info.name, self.origin, self.row, cache)
-        return now.with_key(info.key, self.tag)
+    def _is_new(self, path: str) -> bool:
+        """Look at a file where it changed since it was looked at last, and say whether it did."""
+        kept = self._looks.get(path)
+        if kept is not None and not kept.again and kept.stamps == stamps(kept.files):
+            return False
+        fresh = look_at(path, self._cache)
+        if fresh == kept:
+            return False
+        self._looks[path] = fresh
+        return True
 
+    def _links(self, rows: Sequence[ModelRow], lists: Sequence[Sequence[Found]]) -> list[Found]:
+        """What the store remembers, except what lies in our folder under its own name."""
+        ours = {shown(found.path) for found in lists[0]} if lists else set()
+        found = []
+        for row in rows:
+            if row.path in ours:
+                continue
+            folder = os.path.dirname(row.path)  # noqa: PTH120 - as text, like all paths here
+            origin: Origin = "link" if row.origin == "link" else "library"
+            found.append(Found(row.path, row.publisher, row.name, origin, folder))
+            # What lies beside a linked model belongs to it too.
+            listing = self._tree.folder(folder) if origin == "link" else None
+            beside = (*listing.files, *listing.links) if listing else ()
+            projectors = [path for path in beside if os.path.basename(path).lower().startswith("mmproj")]  # noqa: PTH119
+            found += [Found(path, row.publisher, row.name, origin, folder) for path in projectors]
+        return found
 
-def scan(own: Path, folders: Iterable[Path], rows: Sequence[ModelRow], cache: HeaderCache) -> list[Entry]:
-    """Every model sorted by key: below our folder, below read-only folders, and what the store remembers.
-
-    A file that is found twice counts once; the first of our own folder, links, other folders names it.
-    """
-    by_path = {row.path: row for row in rows}
-    found: dict[str, Entry] = {}
-
-    def add(path: Path, publisher: str, name: str, origin: Origin, row: ModelRow | None) -> None:
-        real = os.path.realpath(path)
-        if real not in found:
-            found[real] = look(path, publisher, name, origin, row, cache)
-
-    for path in sorted([*model_files(own), *_partials(own)]):
-        add(path, *_place_name(path, own), "library", by_path.get(shown(path)))
-    for row in rows:
-        origin: Origin = "link" if row.origin == "link" else "library"
-        add(Path(row.path), row.publisher, row.name, origin, row)
-    for folder in folders:
-        for path in sorted(model_files(folder)):
-            add(path, *_place_name(path, folder), "folder", None)
-    models = [entry for entry in found.values() if not entry.companion]
-    return sorted(_with_keys(models), key=lambda entry: entry.info.key)
-
-
-def wanted_name(name: str | None, header: GgufHeader, path: Path) -> tuple[str, str]:
-    """(publisher, name) for an import: as asked for, else from the header and the file's name.
-
-    Raises `bad_request` for a name that is not `publisher/name`; what may be in each is `safe_path`'s to say.
-    """
-    publisher = _slug(header.organization or "") or OWN_PUBLISHER
-    if name is None:
-        return publisher, _slug(stem_and_tag(path.name)[0]) or "model"
-    first, slash, second = name.partition("/")
-    asked = (first, second) if slash else (publisher, first)
-    if "@" in name or "/" in second or not all(asked):
-        raise SamovarError(
-            FailureCode.BAD_REQUEST,
-            f"'{printable(name)}' is no name for a model.",
-            hint="Use `publisher/name`; the quantization is read from the file.",
-        )
-    return asked
-
-
-def _partials(own: Path) -> Iterable[Path]:
-    """Transfers that did not end, unless the whole file is there too."""
-    for path in model_files(own, f".gguf{PARTIAL}"):
-        if not path.with_suffix("").exists():
-            yield path
-
-
-def _place_name(path: Path, root: Path) -> tuple[str, str]:
-    """(publisher, name) from where a file lies: `<publisher>/<name>/<file>`, or what there is of it."""
-    folders = shown(path.parent.relative_to(root)).replace("\\", "/").split("/")
-    folders = [folder for folder in folders if folder != "."]
-    if len(folders) >= 2:
-        return folders[-2], folders[-1]
-    stem = stem_and_tag(shown(path.name))[0]
-    return (folders[0], stem) if folders else (OWN_PUBLISHER, stem)
-
-
-def is_model(header: GgufHeader) -> bool:
-    """Whether a file is a model by itself, not something that goes with one."""
-    return header.kind not in _COMPANIONS and header.architecture not in _COMPANIONS
-
-
-def look(path: Path, publisher: str, name: str, origin: Origin, row: ModelRow | None, cache: HeaderCache) -> Entry:
-    """What there is to say about one file, which may be gone; its key is not known yet."""
-    stem, tag = stem_and_tag(shown(path.name))
-    info = ModelInfo(
-        key="",
-        name=name,
-        publisher=publisher,
-        path=shown(path),
-        size_bytes=row.size_bytes if row else 0,
-        quantization=tag,
-        added_at=row.added_at if row else 0,
-    )
-    with contextlib.suppress(OSError):
-        status = path.stat()
-        info = replace(info, size_bytes=status.st_size, added_at=info.added_at or status.st_mtime)
-    if path.name.endswith(PARTIAL):
-        info = replace(info, state="partial", problem="The transfer did not end.")
-        return Entry(info, path, tag or stem, origin, row)
-    try:
-        header = cache.read(path)
-    except SamovarError as error:
-        info = replace(info, state=_state(path, error), problem=error.failure.message)
-        return Entry(info, path, tag or stem, origin, row)
-    info = replace(
-        info,
-        size_bytes=header.file_bytes,
-        architecture=header.architecture,
-        parameters=header.parameters,
-        quantization=header.quantization or tag,
-        context_length=header.context_length,
-        capabilities=header.capabilities,
-    )
-    return Entry(info, path, tag or header.quantization or stem, origin, row, companion=not is_model(header))
+    def _entries(
+        self, ordered: Iterable[Found], rows: Sequence[ModelRow], digests: Mapping[str, DigestRow]
+    ) -> list[Entry]:
+        by_path = {row.path: row for row in rows}
+        models: dict[object, tuple[Found, Look]] = {}
+        again: dict[object, list[Found]] = defaultdict(list)
+        projectors = Projectors()
+        for found in ordered:
+            look = self._looks[found.path]
+            if look.companion:
+                projectors.add(found, look)
+                continue
+            first, _ = models.setdefault(look.identity, (found, look))
+            if first is found:
+                projectors.count(found)
+            elif (first.publisher, first.name, first.sha256) != (found.publisher, found.name, found.sha256):
+                again[look.identity].append(found)
+        for identity, others in again.items():
+            found, look = models[identity]
+            models[identity] = _together(found, others), look
+        fresh: dict[str, tuple[_Facts, Entry]] = {}
+        for found, look in models.values():
+            path = shown(found.path)
+            projector = projectors.of(found, look)
+            known = self._looks.get(projector) if projector else None
+            facts = (found, look, by_path.get(path), digests.get(path), projector, known)
+            kept = self._described.get(found.path)
+            fresh[found.path] = kept if kept and kept[0] == facts else (facts, described(*facts))
+        self._described = fresh
+        entries = [entry for _, entry in fresh.values()]
+        return sorted(with_keys(_explained(entries)), key=lambda entry: entry.info.key)
 
 
-def _state(path: Path, error: SamovarError) -> Literal["missing", "partial", "broken"]:
-    if error.code != FailureCode.MODEL_FILE_MISSING:
-        return "broken"
-    return "partial" if path.exists() else "missing"  # partial: the other parts of the model are not there
+def _together(found: Found, others: list[Found]) -> Found:
+    """One file under several names: one model, which all of the names find, and of which each may know the digest."""
+    names = [name for other in others for name in (f"{other.publisher}/{other.name}", other.name, *other.aliases)]
+    digests = [some.sha256 for some in (found, *others) if some.sha256]
+    aliases = tuple(dict.fromkeys((*found.aliases, *names)))
+    return replace(found, aliases=aliases, sha256=digests[0] if digests else None)
 
 
-def _with_keys(entries: list[Entry]) -> Iterator[Entry]:
-    """Give each its key: `publisher/name`, and the tag where several whole models have that name."""
-    groups: dict[str, dict[str, Entry]] = defaultdict(dict)
-    for entry in sorted(entries, key=lambda entry: entry.info.state != "ready"):
-        group = groups[f"{entry.info.publisher}/{entry.info.name}"]
-        # One file in two folders: the first is used, and a sound one before one that is not.
-        if group.setdefault(entry.path.name, entry) is not entry:
-            log.info("a model lies in two places", extra={"used": group[entry.path.name].info.path})
-    for name, group in groups.items():
-        tags = Counter(entry.tag for entry in group.values())
-        # One that is still on its way must not change the key of one that is here.
-        whole = [entry for entry in group.values() if entry.info.state != "partial"] or list(group.values())
-        for file_name, entry in group.items():
-            tag = entry.tag if tags[entry.tag] == 1 else shown(file_name).removesuffix(PARTIAL).removesuffix(".gguf")
-            yield entry.with_key(name if whole == [entry] else f"{name}@{tag}", tag)
-
-
-def _slug(text: str) -> str:
-    """Text as a portable file name, as far as it goes."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:100].strip("-. ")
+def _explained(entries: list[Entry]) -> list[Entry]:
+    """The same; what is missing says where a file like it lies now."""
+    missing = [entry for entry in entries if entry.info.state == "missing"]
+    if not missing:
+        return entries
+    there: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.info.state == "ready":
+            there[entry.file_name, entry.info.size_bytes].append(entry)
+    return [
+        entry.moved_to(there[entry.file_name, entry.info.size_bytes]) if entry.info.state == "missing" else entry
+        for entry in entries
+    ]

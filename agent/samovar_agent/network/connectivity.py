@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Mapping
 
 import psutil
 
+_INSIDE = re.compile(
+    r"docker|veth|virbr|lxcbr|lxdbr|podman|cni|flannel|cali|vmnet|vboxnet|br-[0-9a-f]{12}$"
+    r"|vEthernet \((WSL|Default Switch)|VMware Network Adapter|VirtualBox Host-Only"
+)
+"""Interfaces that only lead to containers and virtual machines on this machine, which stay up without any network."""
+
 
 def has_routable_address(up: Iterable[str], addresses: Mapping[str, Iterable[str]]) -> bool:
     """Whether an interface that is up has an address that reaches beyond its own cable.
 
+    Interfaces of containers and virtual machines do not count.
+
     - up: names of interfaces that are up. - addresses: IPv4 and IPv6 addresses by interface; IPv6 may have a `%scope`.
     """
-    return any(_is_routable(address) for name in up for address in addresses.get(name, ()))
+    return any(_is_routable(address) for name in up if not _INSIDE.match(name) for address in addresses.get(name, ()))
 
 
 class Connectivity:

@@ -7,29 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from samovar_protocol.values import JournalEntry
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from samovar_agent.store.store import Store
-
-
-class JournalRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One connection.
-
-    - outcome: None while it is open; "ok", "failed: …", "cancelled", "refused", or "interrupted" where the agent died.
-    - bytes_received, bytes_sent: None while open and after "interrupted". - host: empty where it was never known.
-    """
-
-    id: int
-    started_at: float
-    ended_at: float | None
-    purpose: str
-    host: str
-    bytes_received: int | None
-    bytes_sent: int | None
-    outcome: str | None
-    requester: str
-    detail: str
 
 
 class Journal:
@@ -63,12 +46,18 @@ class Journal:
             )
         )
 
-    async def ls(self, limit: int = 100) -> list[JournalRow]:
-        """The newest rows first. - limit: at most so many."""
+    async def ls(self, limit: int = 100, *, purpose: str | None = None) -> list[JournalEntry]:
+        """The newest rows first. - limit: at most so many. - purpose: only of this kind."""
         rows = await self._store.run(
-            lambda db: list(db.query("SELECT * FROM network_journal ORDER BY id DESC LIMIT ?", [limit]))
+            lambda db: list(
+                db.query(
+                    "SELECT * FROM network_journal WHERE :purpose IS NULL OR purpose = :purpose"
+                    " ORDER BY id DESC LIMIT :limit",
+                    {"purpose": purpose, "limit": limit},
+                )
+            )
         )
-        return msgspec.convert(rows, list[JournalRow])
+        return msgspec.convert(rows, list[JournalEntry])
 
     async def mark_interrupted(self) -> None:
         """Close the rows that a crash left open; when they ended and what they carried stays unknown."""

@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from samovar_agent.store import connection
+from samovar_agent.store.digests import Digests
+from samovar_agent.store.downloads import Downloads
+from samovar_agent.store.hub_answers import HubAnswers
 from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
 from samovar_agent.store.models import Models
+from samovar_agent.store.schedule import Schedule
 from samovar_agent.store.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -31,7 +35,7 @@ class Store:
     """The open database; made by `Store.open`.
 
     - path: the file. - journal_mode: "wal" unless the file system refuses it.
-    - models, journal, tokens: one object a table.
+    - models, journal, tokens, digests, downloads, hub_answers, schedule: one object a table.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,6 +44,10 @@ class Store:
         self.models = Models(self)
         self.journal = Journal(self)
         self.tokens = Tokens(self)
+        self.digests = Digests(self)
+        self.downloads = Downloads(self)
+        self.hub_answers = HubAnswers(self)
+        self.schedule = Schedule(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._db: Database | None = None
         self._closed = False

@@ -122,9 +122,11 @@ class Conversation:
             raise error
         output.note(f"{self.model} is not on this machine; looking for it in the catalog.")
         try:
-            self.model = (await session.follow_with(client, Get(name=self.model), label=self.model)).model.key
+            got = await session.follow_with(client, Get(name=self.model), label=self.model)
         except SamovarError as failed:
             raise error if failed.code == FailureCode.MODEL_UNKNOWN else failed from None
+        assert got.model is not None  # it was not asked for in the background
+        self.model = got.model.key
 
     def _think(self, text: str) -> None:
         """On stderr, because a program that reads the reply does not want it; for people only."""

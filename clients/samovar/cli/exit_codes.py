@@ -42,6 +42,7 @@ _CODES: dict[str, int] = {
     "network_offline": NETWORK,
     "network_failed": NETWORK,
     "digest_mismatch": NETWORK,
+    "gated": NETWORK,
 }
 
 

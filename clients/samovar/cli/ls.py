@@ -14,6 +14,7 @@ _COLUMNS = (
     Column("PARAMS", right=True),
     Column("QUANT"),
     Column("CONTEXT", right=True),
+    Column("FROM"),
     Column("STATE", styles={"loaded": "green", "broken": "red", "missing": "red", "partial": "yellow"}),
 )
 
@@ -41,6 +42,7 @@ def command(as_json: bool, no_start: bool) -> None:
                 human.count(model.parameters) if model.parameters else "-",
                 model.quantization or "-",
                 str(model.context_length or "-"),
+                model.origin,
                 "loaded" if model.loaded and model.state == "ready" else model.state,
             )
             for model in reply.models

@@ -21,15 +21,19 @@ SECTIONS: dict[str, dict[str, str]] = {
         "run": "Ask a model once, or chat with it; gets the model where needed.",
         "chat": "Talk with a model.",
     },
-    "Search": {
+    "Vectors": {
         "embed": "Turn texts into vectors.",
         "rerank": "Order documents by how well they answer a query.",
     },
     "Models": {
-        "get": "Download a model of the catalog.",
+        "catalog": "List chosen models; needs no network.",
+        "search": "Look for models in the catalog and on the hub.",
+        "get": "Download a model.",
+        "downloads": "Show downloads, pause, resume and cancel them.",
         "import": "Take a GGUF file into the library.",
         "ls": "List the models on this machine.",
         "rm": "Delete a model.",
+        "verify": "Read models from the disk again and compare their digests.",
         "load": "Bring a model into memory.",
         "unload": "Take a model out of memory.",
         "ps": "List the models in memory.",
@@ -46,7 +50,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Settings": {
         "config": "Read and change settings.",
         "server": "The local HTTP server and its API tokens.",
-        "network": "What may leave this machine.",
+        "network": "What may leave this machine, and what did.",
         "completion": "Print the completion script of a shell.",
     },
 }

@@ -8,11 +8,21 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 import samovar
-from samovar.tray.menu import Action, Quit, SetOffline, Start, Toggle, View, view
+from samovar.tray.menu import Action, Pause, Quit, Resume, SetPolicy, Start, Toggle, View, view
 from samovar.tray.state import TrayState
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import LibraryChanged
-from samovar_protocol.requests import ConfigSet, Down, Load, Ls, Status, Unload
+from samovar_protocol.requests import (
+    ConfigSet,
+    Down,
+    DownloadLs,
+    DownloadPause,
+    DownloadResume,
+    Load,
+    Ls,
+    Status,
+    Unload,
+)
 from samovar_protocol.wire import EventMessage
 
 FIRST_PAUSE = 0.5
@@ -111,16 +121,20 @@ class Tray:
     async def _ask(self, client: samovar.Client) -> None:
         status = await client.call(Status())
         models = (await client.call(Ls())).models
-        self._become(self._state.joined(status, models))
+        downloads = (await client.call(DownloadLs())).downloads
+        self._become(self._state.joined(status, models, downloads))
 
     async def _act(self, action: Action) -> None:
         try:
             match action:
                 case Toggle(model=model):
                     await self._toggle(model)
-                case SetOffline(offline=offline):
-                    policy = "offline" if offline else self._state.online_policy
+                case SetPolicy(policy=policy):
                     await self._connected().call(ConfigSet(key="network.policy", value=policy))
+                case Pause(download=download):
+                    await self._connected().call(DownloadPause(id=download))
+                case Resume(download=download):
+                    await self._connected().call(DownloadResume(id=download))
                 case Start():
                     await self._start()
                 case Quit():

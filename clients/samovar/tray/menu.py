@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from samovar.tray.state import TrayState
-from samovar_protocol.values import ModelInfo
+from samovar_protocol.values import DownloadInfo, ModelInfo, NetworkPolicy
 
 LONGEST_LINE = 56
 MOST_LINES = 3
@@ -23,10 +23,24 @@ class Toggle:
 
 
 @dataclass(frozen=True, slots=True)
-class SetOffline:
-    """Work offline, or no longer."""
+class SetPolicy:
+    """Change what may leave this machine."""
 
-    offline: bool
+    policy: NetworkPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop a download and keep what came. - download: its id."""
+
+    download: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on with a download. - download: its id."""
+
+    download: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +53,7 @@ class Quit:
     """Stop the agent and end the tray."""
 
 
-Action = Toggle | SetOffline | Start | Quit
+Action = Toggle | SetPolicy | Pause | Resume | Start | Quit
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +115,11 @@ def _menu(state: TrayState) -> Iterator[Item]:
     if _running(state):
         yield Item("models", "Models", children=tuple(_models(state)))
         offline = _offline(state)
-        yield Item("offline", "Work offline", checked=offline, action=SetOffline(not offline))
+        after = state.online_policy if offline else "offline"
+        yield Item("offline", "Work offline", checked=offline, action=SetPolicy(after))
+        if not offline:
+            ask = state.network is not None and state.network.policy == "ask"
+            yield Item("ask", "Connect only when I ask", checked=ask, action=SetPolicy("online" if ask else "ask"))
     elif not state.stopping:
         yield Item("start", "Start Samovar", action=None if state.starting else Start())
     yield Item("before-quit", separator=True)
@@ -110,15 +128,26 @@ def _menu(state: TrayState) -> Iterator[Item]:
 
 def _models(state: TrayState) -> Iterator[Item]:
     for download in state.downloads:
-        total = download.progress.total
-        share = f" {_percent(download.progress.done / total)}" if total else ""
-        yield Item(f"download:{download.model}", f"{download.model} · {download.progress.stage}{share}")
+        yield Item(
+            f"download:{download.id}",
+            f"{_short(download.name)} · {_how_far(download)}",
+            action=Resume(download.id) if download.state == "paused" else Pause(download.id),
+        )
     if not state.models and not state.downloads:
         yield Item("no-models", "No models yet: samovar get smollm2-135m")
     short = [_short(model.key) for model in state.models]
     for model in state.models:
         name = _short(model.key)
         yield _model(state, model, name if short.count(name) == 1 else model.key)
+
+
+def _how_far(download: DownloadInfo) -> str:
+    """What a click would change is said too: nothing else tells that one can click here."""
+    progress = download.progress
+    share = f" {_percent(progress.done / progress.total)}" if progress and progress.total else ""
+    if download.state == "running":
+        return f"{progress.stage if progress else 'downloading'}{share} (pause)"
+    return f"paused{share} (resume)" if download.state == "paused" else f"{download.state}{share} (pause)"
 
 
 def _model(state: TrayState, model: ModelInfo, name: str) -> Item:
@@ -170,7 +199,8 @@ def _mood(state: TrayState) -> Mood:
         return "error"
     if not _running(state):
         return "stopped"
-    if state.asked or state.downloads or any(i.state in ("starting", "loading", "unloading") for i in state.instances):
+    coming = any(download.state == "running" for download in state.downloads)
+    if state.asked or coming or any(i.state in ("starting", "loading", "unloading") for i in state.instances):
         return "busy"
     return "loaded" if state.instances else "idle"
 

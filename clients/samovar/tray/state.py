@@ -14,11 +14,13 @@ from samovar_protocol.events import (
     Stopping,
 )
 from samovar_protocol.replies import StatusReply
-from samovar_protocol.values import HttpInfo, InstanceInfo, ModelInfo, NetworkInfo, NetworkPolicy
+from samovar_protocol.values import DownloadInfo, HttpInfo, InstanceInfo, ModelInfo, NetworkInfo, NetworkPolicy
 from samovar_protocol.wire import EventMessage
 
 GONE = ("stopped", "failed")
 """Instance states after which the model is no longer in memory."""
+OVER = ("done", "failed", "cancelled")
+"""Download states after which nothing more comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class TrayState:
 
     - connected: an agent answers. - stopping: it said goodbye. - starting: the user asked for it.
     - sequence: number of the last event contained in this state.
-    - instances: by identifier, oldest first. - downloads: running ones, by model.
+    - instances: by identifier, oldest first. - downloads: those that are not over.
     - asked: models whose load or unload was asked for here and is not answered yet.
     - online_policy: the policy that ends working offline.
     - problem: why the last action failed; None after the next success.
@@ -42,12 +44,14 @@ class TrayState:
     network: NetworkInfo | None = None
     models: tuple[ModelInfo, ...] = ()
     instances: tuple[InstanceInfo, ...] = ()
-    downloads: tuple[DownloadChanged, ...] = ()
+    downloads: tuple[DownloadInfo, ...] = ()
     asked: frozenset[str] = frozenset()
     online_policy: NetworkPolicy = "online"
     problem: str | None = None
 
-    def joined(self, status: StatusReply, models: Iterable[ModelInfo]) -> TrayState:
+    def joined(
+        self, status: StatusReply, models: Iterable[ModelInfo], downloads: Iterable[DownloadInfo] = ()
+    ) -> TrayState:
         """The state of an agent that was just reached, or asked again after a loss."""
         return replace(
             self,
@@ -59,6 +63,7 @@ class TrayState:
             http=status.http,
             models=tuple(models),
             instances=tuple(status.instances),
+            downloads=tuple(download for download in downloads if download.state not in OVER),
             problem=self.problem if self.connected else None,
         )._with_network(status.network)
 
@@ -84,9 +89,8 @@ class TrayState:
         match event:
             case InstanceChanged(instance=instance):
                 return self._with_instance(instance)
-            case DownloadChanged():
-                others = tuple(download for download in self.downloads if download.model != event.model)
-                return replace(self, downloads=others if event.outcome else (*others, event))
+            case DownloadChanged(download=download):
+                return self._with_download(download)
             case NetworkChanged(network=network):
                 return self._with_network(network)
             case HttpChanged(http=http):
@@ -95,6 +99,16 @@ class TrayState:
                 return replace(self, stopping=True)
             case _:
                 return self
+
+    def _with_download(self, download: DownloadInfo) -> TrayState:
+        known = {other.id: other for other in self.downloads}
+        if download.state in OVER:
+            known.pop(download.id, None)
+        else:
+            known[download.id] = download
+        failed = download.state == "failed"
+        problem = f"{download.name}: {download.problem or 'the download failed'}" if failed else self.problem
+        return replace(self, downloads=tuple(known.values()), problem=problem)
 
     def _with_network(self, network: NetworkInfo) -> TrayState:
         online = self.online_policy if network.policy == "offline" else network.policy

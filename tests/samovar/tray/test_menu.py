@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from samovar.tray.menu import LONGEST_LINE, Item, Quit, SetOffline, Start, Toggle, view
+from samovar.tray.menu import LONGEST_LINE, Item, Pause, Quit, Resume, SetPolicy, Start, Toggle, view
 from samovar.tray.state import TrayState
-from samovar_protocol.events import DownloadChanged
-from samovar_protocol.values import HttpInfo, InstanceInfo, ModelInfo, NetworkInfo, Progress
+from samovar_protocol.values import DownloadInfo, HttpInfo, InstanceInfo, ModelInfo, NetworkInfo, Progress
 from tests.samovar.tray.values import instance, model, status
 
 KEY = model().key
@@ -43,7 +42,13 @@ def test_while_it_starts_it_is_not_started_twice() -> None:
 
 def test_with_an_agent() -> None:
     shown = view(state_with([model()]))
-    assert labels(shown.menu) == ["Samovar 0.1.0 · 127.0.0.1:7266", "Models", "Work offline", "Quit Samovar"]
+    assert labels(shown.menu) == [
+        "Samovar 0.1.0 · 127.0.0.1:7266",
+        "Models",
+        "Work offline",
+        "Connect only when I ask",
+        "Quit Samovar",
+    ]
     assert not find(state_with(), "status").enabled
     assert find(state_with(), "quit").action == Quit()
     assert (shown.mood, shown.title) == ("idle", "Samovar · no model loaded")
@@ -117,22 +122,46 @@ def test_models_of_one_name_are_told_apart_by_their_publisher() -> None:
     assert labels(find(state, "models").children or ()) == ["a/same", "b/same", "other"]
 
 
-def test_a_download_shows_its_progress() -> None:
-    running = DownloadChanged(model="smollm2-135m", progress=Progress(stage="downloading", done=25, total=100))
+def test_a_download_shows_its_progress_and_can_be_paused() -> None:
+    progress = Progress(stage="downloading", done=25, total=100)
+    running = DownloadInfo(id=3, name="HuggingFaceTB/SmolLM2@Q4_1", state="running", progress=progress)
     state = replace(state_with(), downloads=(running,))
-    assert labels(find(state, "models").children or ()) == ["smollm2-135m · downloading 25 %"]
+    assert labels(find(state, "models").children or ()) == ["SmolLM2@Q4_1 · downloading 25 % (pause)"]
+    assert find(state, "download:3").action == Pause(3)
     assert view(state).mood == "busy"
-    unknown = replace(state, downloads=(DownloadChanged(model="x", progress=Progress(stage="downloading")),))
-    assert labels(find(unknown, "models").children or ()) == ["x · downloading"]
+    unknown = replace(state, downloads=(DownloadInfo(id=1, name="x", state="running"),))
+    assert labels(find(unknown, "models").children or ()) == ["x · downloading (pause)"]
+
+
+def test_a_paused_download_can_be_gone_on_with() -> None:
+    progress = Progress(stage="downloading", done=25, total=100)
+    paused = DownloadInfo(id=3, name="x", state="paused", progress=progress)
+    state = replace(state_with(), downloads=(paused,))
+    assert labels(find(state, "models").children or ()) == ["x · paused 25 % (resume)"]
+    assert find(state, "download:3").action == Resume(3)
+    assert view(state).mood == "idle"
+
+
+def test_a_waiting_download_says_so() -> None:
+    state = replace(state_with(), downloads=(DownloadInfo(id=3, name="x", state="waiting"),))
+    assert labels(find(state, "models").children or ()) == ["x · waiting (pause)"]
 
 
 def test_work_offline_returns_to_the_policy_before() -> None:
     online = state_with()
-    assert (find(online, "offline").checked, find(online, "offline").action) == (False, SetOffline(True))
-    offline = replace(online, network=NetworkInfo(policy="offline", connected=True))
-    assert (find(offline, "offline").checked, find(offline, "offline").action) == (True, SetOffline(False))
+    assert (find(online, "offline").checked, find(online, "offline").action) == (False, SetPolicy("offline"))
+    offline = replace(online, network=NetworkInfo(policy="offline", connected=True), online_policy="ask")
+    assert (find(offline, "offline").checked, find(offline, "offline").action) == (True, SetPolicy("ask"))
     assert view(offline).offline
     assert "working offline" in view(offline).title
+    assert view(offline).find("ask") is None
+
+
+def test_connecting_only_when_asked_can_be_chosen() -> None:
+    online = state_with()
+    assert (find(online, "ask").checked, find(online, "ask").action) == (False, SetPolicy("ask"))
+    asking = replace(online, network=NetworkInfo(policy="ask", connected=True))
+    assert (find(asking, "ask").checked, find(asking, "ask").action) == (True, SetPolicy("online"))
 
 
 def test_a_problem_is_on_top_whole_and_not_wider_than_a_menu() -> None:

@@ -11,7 +11,7 @@ from samovar_protocol.events import (
     NetworkChanged,
     Stopping,
 )
-from samovar_protocol.values import HttpInfo, NetworkInfo, Progress
+from samovar_protocol.values import DownloadInfo, DownloadState, HttpInfo, NetworkInfo
 from tests.samovar.tray.values import instance, message, model, status
 
 KEY = model().key
@@ -61,11 +61,24 @@ def test_a_ready_instance_at_work_does_not_hide_a_problem() -> None:
 
 
 def test_downloads_are_kept_while_they_run() -> None:
-    progress = Progress(stage="downloading", done=1, total=2)
-    state = joined(0).apply(message(1, DownloadChanged(model="a", progress=progress)))
-    state = state.apply(message(2, DownloadChanged(model="a", progress=progress)))
-    assert [download.model for download in state.downloads] == ["a"]
-    assert state.apply(message(3, DownloadChanged(model="a", progress=progress, outcome="done"))).downloads == ()
+    def changed(id_: int, state: DownloadState) -> DownloadChanged:
+        return DownloadChanged(download=DownloadInfo(id=id_, name="a", state=state))
+
+    state = joined(0).apply(message(1, changed(1, "queued"))).apply(message(2, changed(2, "running")))
+    state = state.apply(message(3, changed(1, "paused")))
+    assert [(download.id, download.state) for download in state.downloads] == [(1, "paused"), (2, "running")]
+    assert [download.id for download in state.apply(message(4, changed(1, "done"))).downloads] == [2]
+
+
+def test_a_failed_download_is_a_problem() -> None:
+    failed = DownloadInfo(id=1, name="a", state="failed", problem="The disk is full.")
+    state = joined(0).apply(message(1, DownloadChanged(download=failed)))
+    assert (state.downloads, state.problem) == ((), "a: The disk is full.")
+
+
+def test_downloads_that_are_over_are_not_taken_up() -> None:
+    downloads = [DownloadInfo(id=1, name="a", state="done"), DownloadInfo(id=2, name="b", state="waiting")]
+    assert [found.id for found in TrayState().joined(status(), [], downloads).downloads] == [2]
 
 
 def test_the_policy_to_return_to_is_the_one_before_offline() -> None:

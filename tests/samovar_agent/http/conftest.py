@@ -18,10 +18,12 @@ from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
 from samovar_agent.settings import SettingsFile
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.replies import ChatReply, EmbedReply, RerankReply
+from samovar_protocol.replies import ChatReply, EmbedReply, GetReply, RerankReply
+from samovar_protocol.requests import Get
 from samovar_protocol.values import (
     AnyDelta,
     ChatOptions,
+    DownloadInfo,
     FinishReason,
     HttpInfo,
     InstanceInfo,
@@ -161,6 +163,52 @@ class FakeLibrary:
 
 
 @dataclass
+class FakeDownloads:
+    """Tells `progress`, then ends with `reply`; `hold` is waited for in between."""
+
+    progress: list[Progress] = field(default_factory=list)
+    reply: GetReply | Exception = field(default_factory=GetReply)
+    hold: asyncio.Event | None = None
+    asked: list[Get] = field(default_factory=list)
+    changed: list[tuple[str, int]] = field(default_factory=list)
+    listed: list[DownloadInfo] = field(default_factory=list)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def ls(self) -> list[DownloadInfo]:
+        return self.listed
+
+    async def get(self, request: Get, *, requester: str, on_progress: Callable[[Progress], None]) -> GetReply:
+        self.asked.append(request)
+        try:
+            for progress in self.progress:
+                on_progress(progress)
+                await asyncio.sleep(0)
+            if self.hold is not None:
+                await self.hold.wait()
+        except asyncio.CancelledError:
+            self.left.set()
+            raise
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+    async def pause(self, id_: int, *, requester: str) -> DownloadInfo:
+        return self._change("pause", id_)
+
+    async def resume(self, id_: int, *, requester: str) -> DownloadInfo:
+        return self._change("resume", id_)
+
+    async def cancel(self, id_: int, *, requester: str) -> DownloadInfo:
+        return self._change("cancel", id_)
+
+    def _change(self, what: str, id_: int) -> DownloadInfo:
+        if id_ == 404:
+            raise SamovarError(FailureCode.NOT_FOUND, "There is no download 404.", hint="List them.")
+        self.changed.append((what, id_))
+        return DownloadInfo(id=id_, name="a", state="paused")
+
+
+@dataclass
 class FakeTokens:
     """Tokens in memory."""
 
@@ -196,6 +244,7 @@ class Agent:
         self.events = EventBus()
         self.tokens = FakeTokens()
         self.instances = FakeInstances()
+        self.downloads = FakeDownloads()
         self.library = FakeLibrary([model(KEY, added_at=1_700_000_000.5)])
         self.services = cast(
             "Services",
@@ -205,6 +254,7 @@ class Agent:
                 store=SimpleNamespace(tokens=self.tokens),
                 library=self.library,
                 instances=self.instances,
+                downloads=self.downloads,
                 http=HttpInfo(),
             ),
         )

@@ -6,17 +6,22 @@ import pytest
 
 from samovar_agent.events import EventBus
 from samovar_agent.models.library import Library
+from samovar_agent.platforms.model_folders import ModelFolders
 from samovar_agent.settings import SettingsFile
 from samovar_agent.store.store import Store
 from samovar_protocol import Places
 from samovar_protocol.events import AnyEvent
-from samovar_protocol.values import ModelInfo, Progress
+from samovar_protocol.values import ModelInfo, Progress, VerifiedModel
 
 
 @dataclass
 class Home:
-    """A library in a folder of its own. - published: every event so far. - told: progress of imports."""
+    """A library in a folder of its own. - published: every event so far. - told: progress of what takes time.
 
+    - others: where its other programs keep models; empty folders at first.
+    """
+
+    others: ModelFolders
     places: Places
     settings: SettingsFile
     events: EventBus
@@ -28,9 +33,14 @@ class Home:
     async def restarted(self) -> Library:
         """What a new agent on the same home would see."""
         settings = SettingsFile(self.places.config_file, {})
-        library = Library(places=self.places, settings=settings, events=EventBus(), store=self.store)
+        library = Library(
+            places=self.places, settings=settings, events=EventBus(), store=self.store, others=self.others
+        )
         await library.open()
         return library
+
+    async def verify(self, name: str | None = None) -> list[VerifiedModel]:
+        return await self.library.verify(name, on_progress=self.told.append)
 
     async def import_(self, path: Path, mode: str = "link", name: str | None = None) -> ModelInfo:
         return await self.library.import_(str(path), mode=mode, name=name, on_progress=self.told.append)
@@ -48,7 +58,13 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
     published: list[AnyEvent] = []
     events.subscribe(lambda _number, _time, _cause, event: published.append(event))
     store = await Store.open(places.database_file)
-    library = Library(places=places, settings=settings, events=events, store=store)
+    others = ModelFolders(
+        lmstudio=(tmp_path / "lmstudio",),
+        ollama=(tmp_path / "ollama",),
+        huggingface=(tmp_path / "hub",),
+        llama_cpp=(tmp_path / "llama.cpp",),
+    )
+    library = Library(places=places, settings=settings, events=events, store=store, others=others)
     await library.open()
-    yield Home(places, settings, events, store, library, published, [])
+    yield Home(others, places, settings, events, store, library, published, [])
     await store.close()

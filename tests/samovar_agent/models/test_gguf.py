@@ -113,6 +113,58 @@ class TestFacts:
     def test_capabilities(self, path: Path, metadata: dict[str, object], expected: list[str]) -> None:
         assert read_header(write_gguf(path, metadata)).capabilities == expected
 
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            {f"tokenizer.ggml.fim_{place}_token_id": 5 for place in ("pre", "suf", "mid")},
+            {f"tokenizer.ggml.{place}_token_id": 5 for place in ("prefix", "suffix", "middle")},
+            {"tokenizer.ggml.tokens": ["a", "<|fim_middle|>", "b", "<|fim_prefix|>", "<|fim_suffix|>"]},
+            {"tokenizer.ggml.tokens": ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"]},
+            {"tokenizer.ggml.tokens": ["<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"]},
+        ],
+    )
+    def test_a_gap_in_a_text(self, path: Path, metadata: dict[str, object]) -> None:
+        assert read_header(write_gguf(path, llama() | metadata)).capabilities == ["chat", "fill-in-the-middle"]
+
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            {f"tokenizer.ggml.fim_{place}_token_id": 5 for place in ("pre", "suf")},
+            {"tokenizer.ggml.tokens": ["<|fim_prefix|>", "<|fim_suffix|>"]},
+            {"tokenizer.ggml.tokens": ["<|fim_prefix|>", "<fim_suffix>", "<fim_middle>"]},
+            {"tokenizer.ggml.tokens": ["x<fim_prefix>", "<fim_suffix>y", "<fim_middle>"]},
+            {"general.description": "<fim_prefix><fim_suffix><fim_middle>"},
+        ],
+    )
+    def test_no_gap_in_a_text(self, path: Path, metadata: dict[str, object]) -> None:
+        assert read_header(write_gguf(path, llama() | metadata)).capabilities == ["chat"]
+
+    @pytest.mark.parametrize("before", range(0, 40, 3))
+    def test_a_token_at_the_end_of_what_is_read_at_once(self, path: Path, before: int) -> None:
+        fim = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
+        filler = ["x" * 1016] * 1023  # with its length 1024 each: the window of a megabyte ends near the tokens
+        tokens = [*filler, "y" * (400 + before), *fim * 40]
+        assert "fill-in-the-middle" in read_header(write_gguf(path, llama(tokens=tokens))).capabilities
+
+    @pytest.mark.parametrize(
+        ("metadata", "modalities"),
+        [
+            ({"general.architecture": "clip"}, ("vision",)),
+            ({"general.architecture": "clip", "clip.has_vision_encoder": True}, ("vision",)),
+            ({"general.architecture": "clip", "clip.has_audio_encoder": True}, ("audio",)),
+            (
+                {"general.architecture": "clip", "clip.has_vision_encoder": True, "clip.has_audio_encoder": True},
+                ("vision", "audio"),
+            ),
+            ({"general.architecture": "clip", "clip.has_vision_encoder": False}, ()),
+            ({"general.architecture": "qwen2vl"}, ("vision",)),
+            ({"general.architecture": "gemma3", "gemma3.vision.block_count": 27}, ("vision",)),
+            (llama(), ()),
+        ],
+    )
+    def test_what_it_sees_and_hears(self, path: Path, metadata: dict[str, object], modalities: tuple[str, ...]) -> None:
+        assert read_header(write_gguf(path, metadata)).modalities == modalities
+
     def test_of_a_part(self, path: Path) -> None:
         header = read_header(write_gguf(path, llama() | {"split.count": 3, "split.no": 0}, tensors=[]))
         assert (header.split_count, header.split_index, header.tensor_bytes) == (3, 0, 0)
@@ -350,6 +402,16 @@ class TestLyingHeader:
         assert refused(path).isprintable()
 
 
+def test_a_vocabulary_of_150000_is_read_in_time(path: Path) -> None:
+    tokens = [f"token{number:07}" for number in range(151_936)]
+    merges = [f"{first} {first}" for first in tokens]
+    lists = {"tokenizer.ggml.merges": merges, "tokenizer.ggml.token_type": [1] * len(tokens)}
+    write_gguf(path, llama(tokens=tokens) | lists)
+    began = time.process_time()
+    assert read_header(path).vocabulary_size == 151_936
+    assert time.process_time() - began < 0.15  # of this process alone, whoever else is busy
+
+
 SOUND = encode_header(llama() | {"llama.rope.freq_base": 1e4, "scores": [0.5] * 20}, [("a", (32, 2), F32)]) + bytes(512)
 
 
@@ -393,6 +455,41 @@ class TestFuzz:
     def test_extreme_numbers(self, path: Path, at: int, number: int, width: str) -> None:
         patch = struct.pack(width, number & (2 ** (8 * struct.calcsize(width)) - 1))
         self.read(path, SOUND[:at] + patch + SOUND[at + len(patch) :], 2**38)
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        values=st.lists(
+            st.tuples(
+                st.sampled_from(["general.architecture", "llama.block_count", "split.count", "tokenizer.ggml.tokens"])
+                | st.text(max_size=12),
+                st.sampled_from([*range(14), 2**32 - 1]),
+                st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 8, 9, 2**31, 2**63]),
+                st.binary(max_size=64),
+            ),
+            max_size=6,
+        ),
+        nesting=st.integers(0, 200),
+        count=st.integers(0, 2**64 - 1),
+        size=st.integers(0, 2**40),
+    )
+    def test_values_whose_lengths_and_nesting_lie(
+        self, path: Path, values: list[tuple[str, int, int, bytes]], nesting: int, count: int, size: int
+    ) -> None:
+        data = b"GGUF" + struct.pack("<IQQ", 3, 1, len(values) + 1)
+        for key, kind, number, rest in values:
+            data += text(key) + struct.pack("<IQ", kind, number) + rest
+        self.read(path, data + text("nested") + struct.pack("<I", 9) + struct.pack("<IQ", 9, count) * nesting, size)
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        lengths=st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 40), max_size=30),
+        claimed=st.integers(0, 2**64 - 1) | st.integers(0, 40),
+        size=st.none() | st.integers(0, 2**40),
+    )
+    def test_vocabularies_whose_texts_lie(self, path: Path, lengths: list[int], claimed: int, size: int | None) -> None:
+        data = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + text("tokenizer.ggml.tokens")
+        data += struct.pack("<IIQ", 9, 8, claimed)
+        self.read(path, data + b"".join(struct.pack("<Q", length) + bytes(min(length, 40)) for length in lengths), size)
 
     @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(tail=st.binary(max_size=600))

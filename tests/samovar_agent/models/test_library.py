@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import NoReturn
 
@@ -99,7 +100,7 @@ class TestListing:
         assert states["Good"] == ("ready", None)
         assert {name: state for name, (state, _) in states.items()} == {
             "Good": "ready",
-            "Cut": "broken",
+            "Cut": "partial",
             "Empty": "broken",
             "Page": "broken",
             "Dangling": "missing",
@@ -291,7 +292,7 @@ class TestFind:
         await home.library.refresh()
         os.truncate(path, path.stat().st_size - 1)
         assert failure(home, "tiny").code == FailureCode.MODEL_FILE_BROKEN
-        assert home.library.ls()[0].state == "broken"
+        assert home.library.ls()[0].state == "partial"
 
     async def test_a_file_that_was_repaired(self, home: Home) -> None:
         path = ours(home, "Acme/Tiny/Tiny.F16.gguf")
@@ -650,11 +651,95 @@ class TestHeaderCache:
         assert b"Tiny" not in (home.places.data / "headers.json").read_bytes()
 
 
-async def test_many_models_open_quickly(home: Home) -> None:
-    tokens = [f"token{number}" for number in range(30_000)]
-    for number in range(10):
-        ours(home, f"Acme/Model{number}/m.gguf", tokens=tokens)
-    await home.library.refresh()
-    began = time.monotonic()
-    await home.restarted()
-    assert time.monotonic() - began < 1  # a few milliseconds; a second is what the whole agent may take
+class TestTenThousand:
+    """Half of what a quiet machine must reach is left for a busy one; processor time is what is measured."""
+
+    @pytest.fixture
+    def tree(self, home: Home) -> None:
+        data = ours(home, "Acme/Tiny/x.gguf").read_bytes()
+        for number in range(10_000):
+            folder = home.places.models / f"publisher{number // 100}" / f"model-{number // 4}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"model-{number}.gguf").write_bytes(data)
+
+    @pytest.mark.usefixtures("tree")
+    async def test_are_listed_quickly(self, home: Home) -> None:
+        async def seconds(work: Awaitable[object]) -> float:
+            began = time.process_time()
+            await work
+            return time.process_time() - began
+
+        assert await seconds(home.library.refresh()) < 4
+        assert len(home.library.ls()) == 10_001
+        library = home.library
+        task = asyncio.create_task(library.watch())
+        try:
+            deadline = time.monotonic() + 30
+            while not library._watch._watched:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+            await library.refresh(believing=True)
+            assert min([await seconds(library.refresh(believing=True)) for _ in range(3)]) < 0.05
+            began = time.process_time()
+            assert len(library.ls()) == 10_001
+            assert library.key_of("publisher7/model-199@model-797") == "publisher7/model-199@model-797"
+            library.find("publisher9/model-249@model-999")
+            assert time.process_time() - began < 1
+            began = time.process_time()
+            for number in range(100):
+                library.find(f"publisher9/model-249@model-{996 + number % 4}")
+            assert (time.process_time() - began) / 100 < 0.005
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def test_many_models_open_quickly(self, home: Home) -> None:
+        tokens = [f"token{number}" for number in range(30_000)]
+        for number in range(10):
+            ours(home, f"Acme/Model{number}/m.gguf", tokens=tokens)
+        await home.library.refresh()
+        began = time.monotonic()
+        await home.restarted()
+        assert time.monotonic() - began < 1  # a few milliseconds; a second is what the whole agent may take
+
+
+class TestBadNames:
+    """Names on disk that come from elsewhere: listed or left out, never followed to another place."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "a\\..\\..\\etc",
+            "C:",
+            "nul",
+            "con.gguf",
+            "x" * 200,
+            "a\nb",
+            "\u202egpj",
+            "Qwеn3",
+            "a@b",
+            "*",
+            "-rf",
+            "~",
+            "${HOME}",
+        ],
+    )
+    async def test_of_folders(self, home: Home, name: str) -> None:
+        path = ours(home, f"Acme/{name}/x.gguf")
+        ours(home, "Acme/Qwen3/y.gguf", name="other")
+        await home.library.refresh()
+        states = {model.path: (model.key, model.state) for model in home.library.ls()}
+        assert states[str(path)] == (f"Acme/{name}", "ready")
+        assert home.library.find("qwen3").info.key == "Acme/Qwen3"  # a look-alike is another name
+        assert (await home.library.rm(f"Acme/{name}")).freed_bytes > 0
+        assert everything_below(home.places.models) == ["Acme", "Acme/Qwen3", "Acme/Qwen3/y.gguf"]
+
+    async def test_a_link_out_of_our_folder_is_removed_alone(self, home: Home, tmp_path: Path) -> None:
+        secret = write_gguf(tmp_path / "secret/x.gguf")
+        home.places.models.mkdir(parents=True, exist_ok=True)
+        (home.places.models / "Acme").symlink_to(tmp_path / "secret")
+        await home.library.refresh()
+        (info,) = home.library.ls()
+        with pytest.raises(SamovarError, match="outside"):
+            await home.library.rm(info.key)
+        assert secret.exists()

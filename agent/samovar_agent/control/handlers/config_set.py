@@ -28,6 +28,6 @@ async def _set(call: Call, request: ConfigSet) -> ConfigReply:
         services.events.publish(NetworkChanged(network=services.gate.info()))
     if request.key == "logs.level":
         logs.set_level(services.settings.current.logs.level)
-    if request.key == "models.folders":
+    if request.key in ("models.folders", "models.discover"):
         await services.library.refresh()
     return ConfigReply(setting=setting, restart_needed=request.key in RESTART_NEEDED)

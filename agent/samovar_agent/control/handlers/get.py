@@ -1,4 +1,4 @@
-"""`get`: download a model of the catalog."""
+"""`get`: download a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,5 @@ from samovar_protocol.requests import Get
 
 
 async def handle(call: Call, request: Get) -> GetReply:
-    """Progress as it comes, then the model; two clients asking for one model share the transfer."""
-    return await call.services.downloads.get(
-        request.name, source=request.source, requester=call.requester, on_progress=call.send
-    )
+    """Progress as it comes, then the model; clients that ask for one model share its download."""
+    return await call.services.downloads.get(request, requester=call.requester, on_progress=call.send)

@@ -13,8 +13,11 @@ from samovar_protocol.requests import Ls
 
 async def handle(call: Call, request: Ls) -> LsReply:
     """The library, each model with the instances that run it."""
-    await call.services.library.refresh()  # files that were put into a folder by hand; a few milliseconds
+    await call.services.library.refresh(believing=True)  # files that were put into a folder by hand; milliseconds
     loaded: dict[str, list[str]] = defaultdict(list)
     for instance in call.services.instances.ls():
         loaded[instance.model].append(instance.identifier)
-    return LsReply(models=[replace(model, loaded=loaded[model.key]) for model in call.services.library.ls()])
+    models = call.services.library.ls()
+    return LsReply(
+        models=[replace(model, loaded=loaded[model.key]) if model.key in loaded else model for model in models]
+    )

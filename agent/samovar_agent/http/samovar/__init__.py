@@ -1,0 +1,1 @@
+"""Samovar's own API, below `/api/samovar/`."""

@@ -1,0 +1,131 @@
+"""`/api/samovar/downloads`: begin downloads, see how far they are, and pause, resume or cancel them.
+
+    POST /api/samovar/downloads                 {"name": "smollm2-135m"}, with "stream": true for progress as events
+    GET  /api/samovar/downloads
+    POST /api/samovar/downloads/7/pause         likewise resume and cancel
+
+What they take and answer is the control protocol's `get`, `download_ls`, `download_pause` and so on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from samovar_agent.http.answering import json_response, request_id
+from samovar_agent.http.errors import as_samovar_error
+from samovar_agent.http.json_body import read_json
+from samovar_agent.http.open_work import Job
+from samovar_agent.http.sse import EventStream
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.replies import DownloadLsReply, DownloadReply, GetReply
+from samovar_protocol.requests import Get
+from samovar_protocol.values import DownloadInfo, Name, Progress
+
+if TYPE_CHECKING:
+    from samovar_agent.services import Services
+
+
+class DownloadRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body. - stream: answer with progress until it is over; otherwise answer as soon as it is queued.
+
+    The others are those of `get`.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=2000)]
+    source: Name | None = None
+    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")] | None = None
+    unverified: bool = False
+    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
+    stream: bool = False
+
+
+_decoder = msgspec.json.Decoder(DownloadRequest)
+
+
+class Downloads:
+    """The endpoints."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def ls(self, request: web.Request, job: Job) -> web.Response:
+        """Newest first."""
+        return json_response(msgspec.json.encode(DownloadLsReply(downloads=await self._services.downloads.ls())))
+
+    async def create(self, request: web.Request, job: Job) -> web.StreamResponse:
+        """Begin a download. When the last client that follows it goes away, it is paused, and what came is kept."""
+        body = await read_json(request, _decoder)
+        get = Get(
+            name=body.name,
+            source=body.source,
+            sha256=body.sha256,
+            unverified=body.unverified,
+            priority=body.priority,
+            background=not body.stream,
+        )
+        if not body.stream:
+            async with job.interruptible():
+                reply = await self._services.downloads.get(get, requester=job.client, on_progress=_nobody)
+            return json_response(msgspec.json.encode(reply))
+        async with EventStream(request, request_id()) as events:
+            try:
+                async with job.interruptible():
+                    await self._follow(get, job.client, events)
+            except ConnectionError:
+                raise
+            except Exception as error:
+                failure = as_samovar_error(error)
+                if not events.started:
+                    raise failure from error
+                await events.fail(failure)
+            return await events.end()
+
+    async def pause(self, request: web.Request, job: Job) -> web.Response:
+        """What came is kept."""
+        return await self._do(request, job, self._services.downloads.pause)
+
+    async def resume(self, request: web.Request, job: Job) -> web.Response:
+        """Go on with one that was paused or failed."""
+        return await self._do(request, job, self._services.downloads.resume)
+
+    async def cancel(self, request: web.Request, job: Job) -> web.Response:
+        """What came is deleted."""
+        return await self._do(request, job, self._services.downloads.cancel)
+
+    async def _do(self, request: web.Request, job: Job, change: Callable[..., Awaitable[DownloadInfo]]) -> web.Response:
+        digits = request.match_info["id"]
+        if not digits.isdecimal() or len(digits) > 18:
+            raise SamovarError(FailureCode.NOT_FOUND, f"There is no download '{digits[:40]}'.", hint="List them.")
+        return json_response(
+            msgspec.json.encode(DownloadReply(download=await change(int(digits), requester=job.client)))
+        )
+
+    async def _follow(self, get: Get, client: str, events: EventStream) -> None:
+        coming: asyncio.Queue[Progress | None] = asyncio.Queue()
+        following = asyncio.ensure_future(
+            self._services.downloads.get(get, requester=client, on_progress=coming.put_nowait)
+        )
+        following.add_done_callback(lambda _: coming.put_nowait(None))
+        try:
+            while (progress := await coming.get()) is not None:
+                await events.send(_event(progress))
+            await events.send(_event(await following) + b"data: [DONE]\n\n")
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError, SamovarError):
+                await following
+
+
+def _event(value: Progress | GetReply) -> bytes:
+    return b"data: %b\n\n" % msgspec.json.encode(value)
+
+
+def _nobody(progress: Progress) -> None:
+    """Who asks for a download in the background looks at the list for its progress."""

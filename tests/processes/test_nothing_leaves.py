@@ -1,0 +1,176 @@
+"""With the policy "offline", on a machine that has a network, nothing is sent to any other machine."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from samovar_protocol import Endpoint
+from tests.processes import session
+from tests.processes.agent import AgentProcess, until
+from tests.processes.tracing import Trace, leak_of
+from tests.tiny_models.build import Kind
+
+pytestmark = [pytest.mark.processes, pytest.mark.skipif(sys.platform != "linux", reason="needs strace")]
+
+LOOSE_TONGUE = textwrap.dedent(
+    """
+    import socket, sys
+    if "samovar_agent.engine.worker" in sys.orig_argv:
+        with socket.socket() as stream:
+            stream.setblocking(False)
+            stream.connect_ex(("192.0.2.1", 80))
+        with socket.socket(socket.AF_INET6) as stream:
+            stream.setblocking(False)
+            stream.connect_ex(("2001:db8::1", 80))
+        with socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            try:
+                datagram.sendto(b"here I am", ("192.0.2.2", 9))
+            except OSError:
+                pass
+        try:
+            socket.getaddrinfo("telemetry.invalid", 443)
+        except OSError:
+            pass
+    """
+)
+"""What a library would do that phones home when it is imported; put into every process by way of `sitecustomize`."""
+
+
+class Traced(AgentProcess):
+    """An agent whose calls, and those of all its workers, are written down."""
+
+    def __init__(self, home: Path, **environ: str) -> None:
+        super().__init__(home, SAMOVAR_NETWORK="offline", HF_TOKEN="hf_secret", **environ)
+        home.mkdir(parents=True)
+        self.trace = Trace(home.with_suffix(".trace"))
+
+    def up(self) -> "Traced":
+        self.strace = subprocess.Popen(
+            [*self.trace.command(), sys.executable, "-P", "-m", "samovar_agent", "--no-tray"],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        until(lambda: self.strace.poll() is not None or Endpoint.read(self.places.endpoint_file) is not None)
+        assert self.strace.poll() is None, self.strace.stderr and self.strace.stderr.read()
+        return self
+
+    def down(self) -> None:
+        """Stop it, so that the trace is complete."""
+        assert self.cli("down").returncode == 0
+        self.strace.wait(30)
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> Iterator[Traced]:
+    agent = Traced(tmp_path / "home")
+    yield agent
+    end(agent)
+
+
+def end(agent: Traced) -> None:
+    agent.stop()
+    if hasattr(agent, "strace"):
+        agent.strace.send_signal(signal.SIGKILL)
+        agent.strace.wait()
+        if agent.strace.stderr:
+            agent.strace.stderr.close()
+
+
+@pytest.mark.model
+def test_nothing_leaves_while_everything_is_used(
+    traced: Traced, small_model: Path, tiny_model: Callable[[Kind], Path]
+) -> None:
+    traced.up()
+    session.use_everything(traced, small_model, tiny_model("bert-mean"))
+    workers = {worker.pid for worker in traced.workers()}
+    assert len(workers) == 2
+    traced.down()
+    assert traced.trace.leaks() == []
+    seen = {int(line.split()[0]) for line in traced.trace.lines()}
+    assert workers <= seen, "the workers were watched too"
+
+
+@pytest.mark.model
+def test_a_worker_that_phones_home_is_noticed(tmp_path: Path, small_model: Path) -> None:
+    """The proof that the test above can fail: by TCP, by UDP, by a look-up of a name."""
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "sitecustomize.py").write_text(LOOSE_TONGUE)
+    agent = Traced(tmp_path / "home", PYTHONPATH=str(tmp_path / "loose"))
+    try:
+        agent.up()
+        assert agent.cli("import", str(small_model), "--link").returncode == 0
+        assert agent.cli("load", "smollm2-135m").returncode == 0
+        (worker,) = agent.workers()
+        agent.down()
+        leaks = [leak for leak in agent.trace.leaks() if leak.pid == worker.pid]
+    finally:
+        end(agent)
+    shown = "\n".join(leak.line for leak in leaks)
+    assert "192.0.2.1" in shown
+    assert "2001:db8::1" in shown
+    assert "192.0.2.2" in shown
+    assert any(leak.call == "sendto" for leak in leaks)
+    assert len(leaks) > 3, "the look-up of a name leaves by glibc's resolver"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '7 connect(4, {sa_family=AF_INET, sin_port=htons(7266), sin_addr=inet_addr("127.0.0.1")}, 16) = 0',
+        '7 connect(4, {sa_family=AF_INET, sin_port=htons(7266), sin_addr=inet_addr("127.9.9.9")}, 16) = 0',
+        '7 connect(3, {sa_family=AF_INET6, sin6_port=htons(9), inet_pton(AF_INET6, "::1", &sin6_addr)}, 28) = 0',
+        '7 connect(3, {sa_family=AF_INET6, inet_pton(AF_INET6, "::ffff:127.0.0.1", &sin6_addr)}, 28) = 0',
+        '7 connect(4, {sa_family=AF_UNIX, sun_path="/run/samovar/control"}, 110) = 0',
+        '7 connect(4, {sa_family=AF_UNIX, sun_path=@"abstract"}, 110 <unfinished ...>',
+        '7 connect(4, {sa_family=AF_UNIX, sun_path="/nowhere/nscd/socket"}, 110 <unfinished ...>',
+        "7 connect(4, {sa_family=AF_UNSPEC, sa_data=...}, 16) = 0",
+        "7 sendto(3, [{nlmsg_len=20}], 20, 0, {sa_family=AF_NETLINK, nl_pid=0, nl_groups=00000000}, 12) = 20",
+        '7 sendto(3, ""..., 9, MSG_NOSIGNAL, NULL, 0) = 9',
+        '7 sendto(3, ""..., 9, 0, NULL, 0 <unfinished ...>',
+        '7 sendmsg(3, {msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=""..., iov_len=9}]}, 0) = 9',
+        "7 <... connect resumed>) = 0",
+        "7 io_uring_setup(256, 0x7ffc2b) = -1 ENOSYS (Function not implemented) (INJECTED)",
+        "7 +++ exited with 0 +++",
+    ],
+)
+def test_what_stays_on_this_machine(line: str) -> None:
+    assert leak_of(line) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '7 connect(4, {sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("18.1.2.3")}, 16) = -1 EINPROGRESS',
+        '7 connect(4, {sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("192.168.1.1")}, 16 <unfinished ...>',
+        '7 connect(4, {sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("18.1.2.3")}, 16) = -1 ENETUNREACH',
+        '7 connect(4, {sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("127.0.0.53")}, 16) = 0',
+        '7 connect(3, {sa_family=AF_INET6, inet_pton(AF_INET6, "2001:db8::1", &sin6_addr)}, 28) = 0',
+        '7 connect(3, {sa_family=AF_INET6, inet_pton(AF_INET6, "::ffff:18.1.2.3", &sin6_addr)}, 28) = 0',
+        "7 connect(3, {sa_family=AF_VSOCK, svm_cid=0x2}, 16) = 0",
+        "7 connect(3, 0x7ffd12345678, 16) = -1 EFAULT (Bad address)",
+        '7 sendto(3, ""..., 1, 0, {sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr("192.0.2.1")}, 16) = 1',
+        '7 sendmsg(3, {msg_name={sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr("1.1.1.1")}}, 0) = 1',
+        '7 sendmmsg(4, [{msg_hdr={msg_name={sa_family=AF_INET, sin_addr=inet_addr("1.1.1.1")}}}], 2, 0) = 2',
+        "7 io_uring_setup(8, {flags=0}) = 5",
+    ],
+)
+def test_what_would_leave(line: str) -> None:
+    leak = leak_of(line)
+    assert leak
+    assert leak.pid == 7
+
+
+def test_the_resolver_of_the_system_counts_where_there_is_one(tmp_path: Path) -> None:
+    place = tmp_path / "systemd" / "resolve" / "io.systemd.Resolve"
+    line = f'7 connect(4, {{sa_family=AF_UNIX, sun_path="{place}"}}, 42) = 0'
+    assert leak_of(line) is None
+    place.parent.mkdir(parents=True)
+    place.touch()
+    assert leak_of(line)
