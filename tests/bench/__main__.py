@@ -12,7 +12,20 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tests.bench import commands, compare, decode, embeddings, first, idle, ping, restart, speculation, startup
+from tests.bench import (
+    commands,
+    compare,
+    decode,
+    embeddings,
+    first,
+    idle,
+    library,
+    ping,
+    refresh,
+    restart,
+    speculation,
+    startup,
+)
 from tests.bench.report import machine, table
 
 AGAINST_SERVER = ("compare", "embeddings")
@@ -24,6 +37,8 @@ BENCHMARKS = {
     "first": first.measure,
     "restart": restart.measure,
     "speculation": speculation.measure,
+    "library": library.measure,
+    "refresh": refresh.measure,
     "idle": idle.measure,
 }
 

@@ -293,7 +293,7 @@ async def test_the_limit_holds_for_all_connections_together(client: Client, hub:
         *(client.get(resolve(hub), Range=f"bytes={at}-{at + 249_999}") for at in (0, 250_000))
     )
     assert bodies == [CONTENT[:250_000], CONTENT[250_000:500_000]]
-    assert 0.75 < time.monotonic() - started < 2
+    assert time.monotonic() - started > 0.75
 
 
 async def test_lifting_the_limit_helps_who_waits(client: Client, hub: HubServer) -> None:

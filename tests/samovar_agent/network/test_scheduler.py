@@ -152,9 +152,8 @@ async def test_it_runs_at_once_where_it_never_did_and_again_when_the_time_has_co
 
 async def test_starting_waits_for_nothing(setup: Setup) -> None:
     setup.work.wait = asyncio.Event()
-    started = time.monotonic()
     setup.scheduler.start()
-    assert time.monotonic() - started < 0.05
+    assert setup.work.runs == 0
     await until(lambda: setup.work.runs == 1)
     await asyncio.wait_for(setup.scheduler.stop(), 2)
 
