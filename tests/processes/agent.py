@@ -1,6 +1,7 @@
 """The real agent as a process, in a home of its own."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -94,7 +95,12 @@ class AgentProcess:
         return psutil.Process(self.endpoint.pid)
 
     def workers(self) -> list[psutil.Process]:
-        return [child for child in self.process().children() if "samovar_agent.engine.worker" in child.cmdline()]
+        found = []
+        for child in self.process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                if "samovar_agent.engine.worker" in child.cmdline():
+                    found.append(child)
+        return found
 
     def kill(self) -> None:
         """End the agent as a crash does."""
