@@ -47,7 +47,7 @@ def _library(agent: AgentProcess, chat_model: Path, embedder: Path) -> None:
 
 
 def _command_line(agent: AgentProcess, embedder: Path) -> None:
-    assert _ok(agent, "run", "smollm2-135m", "Say hello.").strip()
+    assert _ok(agent, "run", "smollm2-135m", "Say hello.", "--max-tokens", "16").strip()
     assert _ok(agent, "chat", "smollm2-135m", "-p", "Say hello.", "--max-tokens", "4").strip()
     name = next(model["key"] for model in agent.json("ls")["models"] if "smollm2" not in model["key"].lower())
     vectors = _ok(agent, "embed", name, "-", stdin="one\ntwo\n").splitlines()

@@ -18,7 +18,7 @@ from samovar_protocol.requests import DownloadCancel, DownloadLs, DownloadPause,
 from samovar_protocol.values import DownloadInfo
 from tests.hub_server import File, HubServer
 from tests.hub_server.fixtures import hub_server
-from tests.processes.agent import PATIENCE, AgentProcess, until
+from tests.processes.agent import PATIENCE, SAMOVAR, AgentProcess, until
 from tests.samovar_agent.models.gguf_files import F16, llama, write_gguf
 
 __all__ = ["hub_server"]
@@ -118,7 +118,7 @@ async def test_a_client_that_is_interrupted_pauses_it_and_the_next_goes_on(downl
     downloading.file.bytes_per_second = 4_000_000
     downloading.start()
     command = subprocess.Popen(
-        ["samovar", "get", NAME], env=downloading.agent.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [SAMOVAR, "get", NAME], env=downloading.agent.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     until(lambda: downloading.sent() > CHUNK_BYTES)
     command.send_signal(2)

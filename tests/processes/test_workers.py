@@ -245,13 +245,13 @@ async def test_files_that_are_no_models_are_refused(
 
 
 @pytest.mark.model
-async def test_a_truncated_model_is_shown_as_broken_and_not_loaded(agent: AgentProcess, small_model: Path) -> None:
+async def test_a_truncated_model_is_shown_as_partial_and_not_loaded(agent: AgentProcess, small_model: Path) -> None:
     folder = agent.places.models / "ada" / "half"
     folder.mkdir(parents=True)
     data = small_model.read_bytes()
     (folder / "half.gguf").write_bytes(data[: len(data) // 2])
     [model] = agent.json("ls")["models"]
-    assert (model["state"], model["key"]) == ("broken", "ada/half")
+    assert (model["state"], model["key"]) == ("partial", "ada/half")
     error = await failure_of(agent, Load(name="half"))
     assert error.code == FailureCode.MODEL_FILE_BROKEN
     assert agent.workers() == []

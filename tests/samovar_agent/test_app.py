@@ -20,7 +20,10 @@ class Downloads:
     def __init__(self, **_: object) -> None:
         self._closed = asyncio.Event()
 
-    async def get(self, name: str, *, on_progress: Callable[[Progress], None], **_: object) -> None:
+    async def open(self) -> None:
+        pass
+
+    async def get(self, request: Get, *, on_progress: Callable[[Progress], None], **_: object) -> None:
         on_progress(Progress(stage="downloading"))
         await self._closed.wait()
         raise SamovarError(FailureCode.SHUTTING_DOWN, "The download ended.")
