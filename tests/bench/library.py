@@ -7,6 +7,7 @@ where what a listing costs everybody else is decided.
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -37,7 +38,7 @@ def measure(*, quick: bool) -> list[Result]:
         _row(f"{models:,} models listed for the first time", 2.0, [cold for cold, _ in inside], "s"),
         _row("listed again, nothing changed", 50.0, [1000 * warm for _, warm in inside], "ms"),
         _row("the same for a client: first time", 2.0, [cold for cold, _ in outside], "s"),
-        _row("the same for a client: again", 250.0, [1000 * warm for _, warm in outside], "ms"),
+        _row("the same for a client: again", 50.0, [1000 * warm for _, warm in outside], "ms"),
     ]
 
 
@@ -54,6 +55,8 @@ def _grow(tree: Path, models: int) -> None:
         folder = tree / f"publisher{number // 100}" / f"model-{number // 4}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"model-{number}.gguf").write_bytes(data)
+    for name, _, _ in os.walk(tree):
+        os.utime(name, (1_700_000_000, 1_700_000_000))  # as in a library that was there yesterday
 
 
 async def _inside(tree: Path) -> tuple[float, float]:

@@ -44,6 +44,7 @@ Misbehaviour of the whole server:
 
     hub_server.limit(times=2, retry_after=1)     # 429 to the next two requests
     hub_server.captive_portal = True             # 200 and a page of HTML, whatever is asked for
+    hub_server.answers_after = 0.1               # seconds, as a hub on another continent
     hub_server.dead = True                       # accept, read, and never answer
     hub_server.override["/api/models"] = Override(body=b"[" * 100_000)   # or endless=True, status=500, headers={...}
     hub_server.add_file("/catalog.json", b"{}")  # any file at any address: hub_server.endpoint + "/catalog.json"

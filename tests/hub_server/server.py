@@ -31,6 +31,7 @@ class HubServer:
         self.override: dict[str, Override] = {}
         self.captive_portal = False
         self.dead = False
+        self.answers_after = 0.0
         self.endpoint = ""
         self.files_endpoint = ""
         self._limited = 0
@@ -140,6 +141,7 @@ class HubServer:
         return answer
 
     async def _misbehaviour(self, request: web.Request, seen: Seen) -> web.StreamResponse | None:
+        await asyncio.sleep(self.answers_after)
         while self.dead:
             await asyncio.sleep(0.05)
         if self.captive_portal:
