@@ -121,8 +121,17 @@ class FolderWatch:
                     self._changed.add(root)
             elif known is None and self._impossible.get(root) != identity:
                 self._begin(root, identity)
-            elif known and known[1].watch(1, 1, 1, None) != "timeout":
+            elif known and self._told(root, known[1]):
                 self._changed.add(root)
+
+    def _told(self, root: str, watch: RustNotify) -> bool:
+        """Whether something changed."""
+        try:
+            return watch.watch(1, 1, 1, None) != "timeout"
+        except RuntimeError:  # it cannot say a name that is no UTF-8, and goes on failing: the next look begins anew
+            watch.close()
+            del self._watched[root]
+            return True
 
     def _begin(self, root: str, identity: _Identity) -> None:
         self._changed.add(root)  # what happened before nobody knows

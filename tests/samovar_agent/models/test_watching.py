@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -58,6 +59,20 @@ class TestNoticed:
         assert watched.published
         path.unlink()
         await until(lambda: watched.keys() == [], "it is gone")
+
+    async def test_a_name_that_is_no_utf_8_costs_nothing_else(self, watched: Home) -> None:
+        folder = watched.places.models / "Acme"
+        folder.mkdir()
+        try:
+            with open(os.fsencode(folder) + b"/\xff\xfe.txt", "wb") as file:
+                file.write(b"x")
+        except OSError as error:
+            pytest.skip(f"this file system takes no such names: {error}")
+        await asyncio.sleep(0.3)
+        write_gguf(folder / "Tiny/x.gguf")
+        await until(lambda: watched.keys() == ["Acme/Tiny"], "it is listed")
+        write_gguf(folder / "Other/y.gguf")
+        await until(lambda: watched.keys() == ["Acme/Other", "Acme/Tiny"], "and another")
 
     async def test_a_copy_that_grows(self, watched: Home) -> None:
         whole = write_gguf(watched.places.models.parent / "x.gguf").read_bytes()
