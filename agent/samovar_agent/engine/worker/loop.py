@@ -83,6 +83,7 @@ class Loop:
         self._may_guess = True
         self._saved = True
         self._pulse = Pulse(send)
+        self._answers: list[Answer] = []
 
     def run(self) -> None:
         """Until a command says `Unload`."""
@@ -90,9 +91,12 @@ class Loop:
             self._admit()
             if self._running:
                 self._step()
+            else:
+                self._say()
             self._pulse.beat()
         for branch in [*self._queue.clear(), *self._begun()]:
             self._drop(branch)
+        self._say()
         if self._keeper is not None:
             self._keeper.save_now(_UNLOAD_SECONDS)
 
@@ -116,6 +120,7 @@ class Loop:
 
     def _idle(self) -> Command | Job | None:
         """The next command, using the time until it comes."""
+        self._say()
         item = self._inbox.get()
         if item is None and not self._costs.finished and self._context.can_rewind and self._inbox.empty:
             self._measure()
@@ -221,7 +226,7 @@ class Loop:
         self._cache.make_room(wanted - known)
         if not job.began:
             job.begin(branch.admitted, known)
-            self._send(Began(job.id))
+            self._answers.append(Began(job.id))
         curve = self._costs.curve
         if curve is not None and job.generation.options.speculation and not job.exact:
             branch.speculate(curve)
@@ -308,6 +313,7 @@ class Loop:
             if not all(self._holds(part) for part in parts):
                 return None
         self._inbox.computing({branch.job.id for branch in self._running.values()})
+        self._say()
         try:
             return self._context.compute(parts)
         except NoRoomError:  # windows and states have limits of their own
@@ -362,12 +368,17 @@ class Loop:
         raise AssertionError("the last index returns")
 
     def _tell(self, branch: Branch, answers: Sequence[Answer]) -> None:
-        for answer in answers:
-            self._send(answer)
+        self._answers += answers
         if branch.ended is not None:
             self._leave(branch)
             if (done := branch.job.done()) is not None:
-                self._send(done)
+                self._answers.append(done)
+
+    def _say(self) -> None:
+        """Send what there is to say, before the loop computes or waits: that wakes the thread that writes, once."""
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            self._send(answer)
 
     # Who stops
 
@@ -428,4 +439,4 @@ class Loop:
         self._context.reset()
 
     def _fail(self, id_: int, error: Exception) -> None:
-        self._send(Failed(id_, as_failure(error).failure))
+        self._answers.append(Failed(id_, as_failure(error).failure))

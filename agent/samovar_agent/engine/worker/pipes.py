@@ -59,7 +59,8 @@ class Outbox:
             else:
                 self._urgent = True
             self._answers.append(answer)
-            self._changed.notify()
+            if self._urgent or len(self._answers) == 1:  # otherwise it knows that there is something
+                self._changed.notify()
 
     def close(self) -> None:
         """Send what is left."""

@@ -153,7 +153,7 @@ def _tokens(model: Vocabulary, parts: Sequence[str]) -> list[int]:
     if not any(parts):
         return []
     known, tokenize = _known.setdefault(model, KnownTokens()), partial(model.tokenize, special=True)
-    tokens = model.tokenize(parts[0], special=True, bos=True)
+    tokens = list(known.of(parts[0], partial(tokenize, bos=True), first=True))
     for part in parts[1:]:
         tokens += known.of(part, tokenize)
     return tokens

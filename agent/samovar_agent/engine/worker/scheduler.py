@@ -14,6 +14,9 @@ from samovar_agent.engine.worker.prefix_tree import shared_prefix
 
 MIXED_TOKENS = 256
 """Tokens of a step in which replies are written too: they wait for the whole of it."""
+BURST_TOKENS = 768
+"""Prompts of so many tokens together are read in whole steps all the same: a token of a whole step takes 5 % less time,
+and the replies flow again sooner than if they had crept through twice as many steps."""
 WORTH_WAITING = 32
 """A request waits for another that computes the same prefix from so many tokens on."""
 WORTH_KEEPING = 200
@@ -65,7 +68,8 @@ def plan(work: Sequence[Work], *, step_tokens: int, outputs: int) -> list[Share]
     if not reading:
         return shares
     reading.sort(key=lambda one: (one.background, one.due))
-    limit = min(step_tokens, MIXED_TOKENS) if shares else step_tokens
+    burst = not reading[-1].background and sum(one.pending for one in reading) <= BURST_TOKENS
+    limit = min(step_tokens, MIXED_TOKENS) if shares and not burst else step_tokens
     left, ends = limit - len(shares), outputs - len(shares)
     for one in reading:
         tokens = min(one.pending, left, one.most or left)

@@ -64,21 +64,23 @@ class KnownTokens:
     """The tokens of the newest pieces of prompts. May be used by several threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, list[int]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, bool], list[int]] = OrderedDict()
         self._characters = 0
         self._lock = threading.Lock()
 
-    def of(self, text: str, tokenize: Callable[[str], list[int]]) -> list[int]:
-        """The tokens of one piece. - tokenize: makes them where they are not known."""
+    def of(self, text: str, tokenize: Callable[[str], list[int]], *, first: bool = False) -> list[int]:
+        """The tokens of one piece. - tokenize: makes them where they are not known. - first: the prompt begins so."""
+        key = text, first
         with self._lock:
-            if text in self._known:
-                self._known.move_to_end(text)
-                return self._known[text]
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
         tokens = tokenize(text)
         with self._lock:
-            if text not in self._known:
-                self._known[text] = tokens
+            if key not in self._known:
+                self._known[key] = tokens
                 self._characters += len(text)
             while self._characters > MAX_CHARACTERS:
-                self._characters -= len(self._known.popitem(last=False)[0])
+                (oldest, _), _ = self._known.popitem(last=False)
+                self._characters -= len(oldest)
         return tokens

@@ -25,6 +25,17 @@ def test_replies_being_written_come_first_and_prompts_fill_the_rest() -> None:
     assert plan(work, step_tokens=512, outputs=16) == [Share(2, 1), Share(3, 1), Share(1, MIXED_TOKENS - 2)]
 
 
+@pytest.mark.parametrize(("pending", "expected"), [(700, 511), (800, MIXED_TOKENS - 1)])
+def test_a_burst_that_is_soon_over_is_read_in_whole_steps(pending: int, expected: int) -> None:
+    assert plan([Work(1, pending), Work(2, 1)], step_tokens=512, outputs=16) == [Share(2, 1), Share(1, expected)]
+
+
+def test_nobody_waits_longer_for_a_burst_in_the_background() -> None:
+    work = [Work(1, 200), Work(2, 1), Work(3, 400, background=True)]
+    expected = [Share(2, 1), Share(1, 200), Share(3, MIXED_TOKENS - 201)]
+    assert plan(work, step_tokens=512, outputs=16) == expected
+
+
 def test_a_prompt_alone_gets_the_whole_step() -> None:
     assert plan([Work(1, 1000)], step_tokens=512, outputs=16) == [Share(1, 512)]
 
