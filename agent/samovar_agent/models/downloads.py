@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -193,6 +194,14 @@ class Downloads:
             self._jobs.pop(job.id, None)
             await self._library.refresh()
             return job.info()
+
+    async def cancel_of(self, partial: Path, *, requester: str) -> bool:
+        """Cancel the download that writes this `.partial` file; False where none does."""
+        for job in tuple(self._jobs.values()):
+            if partial.with_suffix("") in job.destinations:
+                await self.cancel(job.id, requester=requester)
+                return True
+        return False
 
     def _present(self, wanted: Wanted) -> ModelInfo | None:
         first = wanted.parts[0]

@@ -30,6 +30,7 @@ from samovar_agent.models.naming import Named, Names, near
 from samovar_agent.models.other_programs import FolderSource, Source, other_programs
 from samovar_agent.models.scan import Scanner
 from samovar_agent.models.watching import FolderWatch
+from samovar_agent.network import partial_file
 from samovar_agent.paths import safe_path
 from samovar_agent.platforms.model_folders import ModelFolders
 from samovar_agent.settings import SettingsFile
@@ -125,6 +126,10 @@ class Library:
                 details={"models": shown_keys},
             )
         raise self._unknown(name)
+
+    def info(self, key: str) -> ModelInfo:
+        """What is known of the model with this key."""
+        return self._entries[key].info
 
     def find(self, name: str) -> ModelFile:
         """The model that `name` means (see `key_of`), checked to be there as it was read.
@@ -248,6 +253,7 @@ class Library:
             freed = 0
             if entry.origin == "library" and entry.info.state != "missing":
                 files = [Path(file) for file in entry.look.files]
+                files += [partial_file.journal_of(file) for file in files if file.name.endswith(PARTIAL)]
                 if (projector := entry.info.projector) and not self._needed(projector, besides=entry):
                     files.append(Path(projector))
                 freed = await asyncio.to_thread(placing.remove, self._places.models, files)

@@ -69,6 +69,15 @@ def checked(
     if sha256 is not None:
         wanted = _with_digest(wanted, sha256)
     sources = [place for place in wanted.sources if source in (None, kind(place))]
+    if sha256 is not None and sources:
+        # What is made here gets a digest of its own, that nobody can know beforehand.
+        sources = [place for place in sources if not (isinstance(place, PackageSource) and place.convert)]
+        if not sources:
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                f"{wanted.key} is made here from published weights, so its digest is not known beforehand.",
+                hint="Leave --sha256 out: the weights themselves are verified.",
+            )
     if not sources:
         kinds = ", ".join(dict.fromkeys(kind(place) for place in wanted.sources))
         raise SamovarError(FailureCode.NOT_FOUND, f"{wanted.key} has no source '{source}'.", hint=f"It has {kinds}.")

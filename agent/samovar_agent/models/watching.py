@@ -35,7 +35,9 @@ POLL_SECONDS = 10.0
 THOROUGH_SECONDS = 600.0
 """How often everything is listed anew, for changes that left no trace."""
 _SHARE = 100
-"""Looking may take one part in so many of the time."""
+"""Looking where nothing says that something changed may take one part in so many of the time."""
+_SHARE_CHANGED = 10
+"""The same where something did change; one slow look must not make the next one late."""
 
 _Identity = tuple[int, int]
 
@@ -68,20 +70,21 @@ class FolderWatch:
         """Call `refresh(thorough)` when something changed, until cancelled. - thorough: trust no folder's time."""
         self._running = True
         thorough_at = time.monotonic() + THOROUGH_SECONDS
-        polled_at = not_before = 0.0
+        polled_at = took = 0.0
         try:
             while True:
                 changed = await asyncio.to_thread(self._look)
                 now = time.monotonic()
-                thorough = now >= thorough_at
-                poll = bool(self._impossible) and now >= polled_at + self._poll
-                if (changed or poll or thorough) and now >= not_before:
+                rested = now - polled_at
+                thorough = now >= thorough_at and rested >= _SHARE * took
+                poll = bool(self._impossible) and rested >= max(self._poll, _SHARE * took)
+                if poll or thorough or (changed and rested >= _SHARE_CHANGED * took):
                     try:
                         await refresh(thorough)
                     except SamovarError as error:  # a disk that is full; it is looked at again
                         log.warning(error.failure.message)
                     polled_at = time.monotonic()
-                    not_before = polled_at + _SHARE * (polled_at - now)
+                    took = polled_at - now
                     if thorough:
                         thorough_at = polled_at + THOROUGH_SECONDS
                 await asyncio.sleep(self._tick)

@@ -348,5 +348,10 @@ def _identity(header: _Header) -> tuple[int, int, int, str | None]:
     return header.format, header.size, header.chunk, header.sha256
 
 
+def journal_of(partial: Path) -> Path:
+    """The journal that goes with the bytes so far. - partial: their file, `<name>.partial`."""
+    return partial.with_name(partial.name.removesuffix(PARTIAL) + JOURNAL)
+
+
 def _paths(target: Path) -> tuple[Path, Path]:
     return target.with_name(target.name + PARTIAL), target.with_name(target.name + JOURNAL)

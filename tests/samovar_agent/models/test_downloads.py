@@ -333,6 +333,15 @@ class TestControl:
         assert (await shop.get()).model
         assert [download.state for download in await shop.downloads.ls()] == ["done", "cancelled"]
 
+    async def test_by_its_file(self, shop: Shop) -> None:
+        work = await shop.midway()
+        await shop.home.library.refresh()
+        (partial,) = shop.home.library.ls()
+        assert not await shop.downloads.cancel_of(shop.folder / "other.gguf.partial", requester="other")
+        assert await shop.downloads.cancel_of(Path(partial.path), requester="other")
+        assert (await failure(work)).code == FailureCode.CANCELLED
+        assert shop.left() == []
+
     async def test_a_paused_one_stays_so_over_a_restart_until_cancelled(self, shop: Shop) -> None:
         await leave(await shop.midway())
         before = await shop.until_state("paused")

@@ -128,8 +128,9 @@ class TestListing:
         ours(home, "Acme/Tiny/Tiny.F16.gguf")
         await home.library.refresh()
         assert home.library.find("tiny").info.key == "Acme/Tiny"  # the whole one; the other is no rival
+        path.with_name(f"{path.name}.chunks").write_text("what came of it")
         await home.library.rm("Acme/Tiny@Q8_0")
-        assert not path.exists()
+        assert [file.name for file in path.parent.iterdir()] == ["Tiny.F16.gguf"]
 
     async def test_folders_of_the_settings(self, home: Home, tmp_path: Path) -> None:
         write_gguf(tmp_path / "lm/Acme/Tiny/Tiny.F16.gguf")

@@ -88,6 +88,13 @@ async def test_what_is_made_here_needs_no_digest_of_its_own(shop: Shop) -> None:
         assert not wanted.unverified
 
 
+async def test_a_digest_that_is_named_is_never_left_unchecked(shop: Shop) -> None:
+    wanted = await shop.wanted("embedder", sha256="0" * 64)
+    assert "python-package" not in map(kind, wanted.sources)
+    error = await refused(shop, "embedder", FailureCode.BAD_REQUEST, source="python-package", sha256="0" * 64)
+    assert "made here" in error.failure.message
+
+
 async def test_only_the_hub_knows_and_cannot_be_asked(shop: Shop) -> None:
     shop.cable.plugged = False
     await refused(shop, "tiny", FailureCode.NETWORK_OFFLINE)

@@ -39,6 +39,7 @@ async def watched(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 @pytest.fixture(params=["told by the system", "looked at now and then"])
 async def noticing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to notice changes."""
+    monkeypatch.setattr(watching, "_SHARE_CHANGED", 1)  # a moment in which the machine is busy is not to matter
     if request.param != "told by the system":
         monkeypatch.setattr(watching, "is_network_folder", lambda *_: True)
         monkeypatch.setattr(watching, "_SHARE", 1)
@@ -167,6 +168,25 @@ async def test_a_failure_does_not_end_it(tmp_path: Path) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert watch.unchanged([str(tmp_path)]) == frozenset()
+
+
+async def test_one_slow_look_does_not_make_the_next_one_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "_SHARE", 1e9)  # without a change it would never look again
+    watch = FolderWatch(tick=0.01)
+    calls: list[bool] = []
+
+    async def refresh(thorough: bool) -> None:
+        watch.unchanged([str(tmp_path)])
+        calls.append(thorough)
+        await asyncio.sleep(0.05)
+
+    watch.unchanged([str(tmp_path)])
+    task = asyncio.create_task(watch.run(refresh))
+    await until(lambda: len(calls) == 1, "it looked")
+    write_gguf(tmp_path / "x.gguf")
+    await until(lambda: len(calls) == 2, "it looks again")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_now_and_then_everything_is_listed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

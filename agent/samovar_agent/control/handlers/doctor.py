@@ -12,7 +12,7 @@ from samovar_agent.control.call import Call
 from samovar_agent.services import Services
 from samovar_protocol.replies import DoctorReply
 from samovar_protocol.requests import Doctor
-from samovar_protocol.values import Check
+from samovar_protocol.values import Check, ModelInfo
 
 _GB = 10**9
 _LITTLE_DISK = 5 * _GB
@@ -51,7 +51,7 @@ def _checks(services: Services) -> Iterator[Check]:
             name="models",
             outcome="warning",
             message=f"{model.key} is {model.state}: {model.problem or 'see `samovar ls`'}",
-            hint=f"Get it again, or `samovar rm {model.key}`.",
+            hint=_mending(model),
         )
     if not broken:
         yield Check(name="models", outcome="ok", message=f"{len(services.library.ls())} on disk, none broken.")
@@ -79,6 +79,12 @@ def _checks(services: Services) -> Iterator[Check]:
     network = services.gate.info()
     state = "connected" if network.connected else "not connected"
     yield Check(name="network", outcome="ok", message=f"The policy is {network.policy}; this machine is {state}.")
+
+
+def _mending(model: ModelInfo) -> str:
+    if model.origin in ("library", "link"):
+        return f"Get it again, or `samovar rm {model.key}`."
+    return f"It is another program's, or in a folder of yours, at {model.path}: mend or delete it there."
 
 
 async def _store(services: Services) -> Check:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from samovar_agent.control.call import Call
 from samovar_protocol.replies import RmReply
 from samovar_protocol.requests import Rm
@@ -9,6 +11,10 @@ from samovar_protocol.requests import Rm
 
 async def handle(call: Call, request: Rm) -> RmReply:
     """What was removed; raises `model_in_use` while it is in memory."""
-    key = call.services.library.key_of(request.name)
-    with call.services.instances.kept_out(key):
-        return await call.services.library.rm(key)
+    services = call.services
+    key = services.library.key_of(request.name)
+    with services.instances.kept_out(key):
+        info = services.library.info(key)
+        if info.state == "partial" and await services.downloads.cancel_of(Path(info.path), requester=call.requester):
+            return RmReply(key=key, freed_bytes=info.size_bytes)
+        return await services.library.rm(key)

@@ -35,7 +35,7 @@ _IDLE_SECONDS = 15.0
 """After so long without work, what is in memory is saved."""
 _UNLOAD_SECONDS = 2.5
 """So long may saving take when the model is unloaded."""
-_PATIENCE_SECONDS = 0.5
+_PATIENCE_SECONDS = 0.25
 """So long may measuring delay the first request after a load that comes while it is on."""
 _RESERVE_TOKENS = 16
 """Room that each running reply is left to grow, before another request may begin."""
