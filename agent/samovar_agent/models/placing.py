@@ -6,7 +6,6 @@ and on the disk. A move to another disk deletes the original only after the copy
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import hashlib
@@ -23,6 +22,7 @@ from pathlib import Path
 from samovar_agent.models.files import PARTIAL, parts
 from samovar_agent.models.gguf_reader import shown
 from samovar_agent.paths import safe_path
+from samovar_agent.threads import reporting
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Progress
 
@@ -48,33 +48,7 @@ async def place(source: Path, folder: Path, *, mode: str, on_progress: Callable[
     Cancelled, it stops within one chunk and leaves nothing behind.
     Raises `bad_request`, `path_refused`, `disk_full`, or `digest_mismatch` where a disk returns other bytes.
     """
-    loop = asyncio.get_running_loop()
-    stop = threading.Event()
-    gone: list[Exception] = []
-
-    def tell(progress: Progress) -> None:
-        try:
-            if not stop.is_set():
-                on_progress(progress)
-        except Exception as error:  # the client has left
-            gone.append(error)
-            stop.set()
-
-    def report(progress: Progress) -> None:
-        loop.call_soon_threadsafe(tell, progress)
-
-    work = loop.run_in_executor(None, _Placing(folder, report, stop).place, source, mode)
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait([work])
-        work.exception()  # retrieved, so that nobody warns of it
-        raise
-    except SamovarError:
-        if gone:
-            raise gone[0] from None
-        raise
+    return await reporting(lambda report, stop: _Placing(folder, report, stop).place(source, mode), on_progress)
 
 
 def remove(root: Path, files: Sequence[Path]) -> int:

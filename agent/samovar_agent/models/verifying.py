@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import threading
 import time
@@ -14,6 +13,7 @@ from samovar_agent.models.entry import Entry
 from samovar_agent.models.gguf_reader import printable, shown
 from samovar_agent.models.other_programs import hub_digest
 from samovar_agent.store.digests import DigestRow
+from samovar_agent.threads import Stopped, reporting
 from samovar_protocol.values import Progress, VerifiedModel
 
 _CHUNK_BYTES = 1024 * 1024
@@ -35,37 +35,7 @@ async def verify(
 
     Cancelled, or where `on_progress` raises, it stops within one chunk; then nothing is recorded.
     """
-    loop = asyncio.get_running_loop()
-    stop = threading.Event()
-    gone: list[Exception] = []
-
-    def tell(progress: Progress) -> None:
-        try:
-            if not stop.is_set():
-                on_progress(progress)
-        except Exception as error:  # the client has left
-            gone.append(error)
-            stop.set()
-
-    def report(progress: Progress) -> None:
-        loop.call_soon_threadsafe(tell, progress)
-
-    reading = _Reading(digests, report, stop)
-    work = loop.run_in_executor(None, reading.all, entries)
-    try:
-        await asyncio.shield(work)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait([work])
-        work.exception()  # retrieved, so that nobody warns of it
-        raise
-    if gone:
-        raise gone[0]
-    return reading.verified
-
-
-class _Stopped(Exception):
-    """Nobody waits for the findings any more."""
+    return await reporting(lambda report, stop: _Reading(digests, report, stop).all(entries), on_progress)
 
 
 class _Reading:
@@ -83,17 +53,15 @@ class _Reading:
         self._done = 0.0
         self._total = 0.0
 
-    def all(self, entries: Sequence[Entry]) -> None:
+    def all(self, entries: Sequence[Entry]) -> Verified:
         self._total = sum(entry.info.size_bytes for entry in entries if entry.info.state != "missing")
-        try:
-            for entry in entries:
-                before = self._done
-                self.verified.models.append(self._one(entry))
-                if entry.info.state != "missing":  # also where it was not read to its end
-                    self._done = before + entry.info.size_bytes
-                self._tell()
-        except _Stopped:
-            return
+        for entry in entries:
+            before = self._done
+            self.verified.models.append(self._one(entry))
+            if entry.info.state != "missing":  # also where it was not read to its end
+                self._done = before + entry.info.size_bytes
+            self._tell()
+        return self.verified
 
     def _one(self, entry: Entry) -> VerifiedModel:
         info = entry.info
@@ -155,7 +123,7 @@ class _Reading:
         with file.open("rb", buffering=0) as reader:
             while count := reader.readinto(self._buffer):
                 if self._stop.is_set():
-                    raise _Stopped
+                    raise Stopped
                 digest.update(self._buffer[:count])
                 size += count
                 self._read += count

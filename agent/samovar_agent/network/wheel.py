@@ -21,6 +21,7 @@ from typing import IO, TypeVar
 from samovar_agent.network.gate import Gate
 from samovar_agent.network.meter import Meter
 from samovar_agent.network.pip_download import download
+from samovar_agent.threads import Stopped, stoppable
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Progress
 
@@ -32,10 +33,6 @@ _CHUNK = 1 << 20
 _REPORT_SECONDS = 0.25
 _DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 """What `zipfile` raises for damaged, encrypted and exotic archives."""
-
-
-class _Stopped(Exception):
-    """Whoever wanted the work has gone."""
 
 
 async def fetch_wheel(
@@ -74,26 +71,23 @@ async def on_thread(work: Callable[[Report], T], meter: Meter, on_progress: Call
     - work: gets what it reports its bytes to. - on_progress: called about four times a second, and at the end.
     """
     loop = asyncio.get_running_loop()
-    stop = threading.Event()
-    reported = 0.0
     last = 0
 
-    def report(done: int) -> None:
-        nonlocal reported, last
-        if stop.is_set():
-            raise _Stopped
-        last = done
-        if (now := time.monotonic()) >= reported + _REPORT_SECONDS:
-            reported = now
-            loop.call_soon_threadsafe(lambda: on_progress(meter.progress(done)))
+    def run(stop: threading.Event) -> T:
+        reported = 0.0
 
-    running = asyncio.ensure_future(asyncio.to_thread(work, report))
-    try:
-        result = await asyncio.shield(running)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.gather(running, return_exceptions=True)
-        raise
+        def report(done: int) -> None:
+            nonlocal reported, last
+            if stop.is_set():
+                raise Stopped
+            last = done
+            if (now := time.monotonic()) >= reported + _REPORT_SECONDS:
+                reported = now
+                loop.call_soon_threadsafe(lambda: on_progress(meter.progress(done)))
+
+        return work(report)
+
+    result = await stoppable(run)
     on_progress(meter.progress(last))
     return result
 

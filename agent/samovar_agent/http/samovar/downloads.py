@@ -18,8 +18,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from samovar_agent.http.answering import json_response, request_id
-from samovar_agent.http.errors import as_samovar_error
+from samovar_agent.http.answering import json_response, streamed
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.sse import EventStream
@@ -74,18 +73,7 @@ class Downloads:
             async with job.interruptible():
                 reply = await self._services.downloads.get(get, requester=job.client, on_progress=_nobody)
             return json_response(msgspec.json.encode(reply))
-        async with EventStream(request, request_id()) as events:
-            try:
-                async with job.interruptible():
-                    await self._follow(get, job.client, events)
-            except ConnectionError:
-                raise
-            except Exception as error:
-                failure = as_samovar_error(error)
-                if not events.started:
-                    raise failure from error
-                await events.fail(failure)
-            return await events.end()
+        return await streamed(request, job, lambda events: self._follow(get, job.client, events))
 
     async def pause(self, request: web.Request, job: Job) -> web.Response:
         """What came is kept."""
