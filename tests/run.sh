@@ -67,7 +67,14 @@ phase mypy "$python" -m mypy
 phase import-linter "$venv/bin/lint-imports"
 phase model fetch_model
 phase gemma fetch_gemma
-phase pytest "$python" -m pytest "$@"
+if [ $# -gt 0 ]; then
+    phase pytest "$python" -m pytest "$@"
+else
+    # What computes with real models or starts processes has the machine to itself.
+    alone="processes or model or tray or index"
+    phase "pytest, two" "$python" -m pytest --numprocesses 2 -m "not ($alone)"
+    phase "pytest, alone" "$python" -m pytest -m "$alone"
+fi
 
 printf '\n%s' "$summary" >&2
 if [ -n "$failed" ]; then

@@ -84,7 +84,7 @@ def downloading(tmp_path: Path, hub_server: HubServer) -> Iterator[Downloading]:
 
 async def test_killed_twenty_times_it_loses_a_chunk_each_time_at_most(downloading: Downloading) -> None:
     chance = random.Random(20)
-    downloading.file.bytes_per_second = 2_000_000
+    downloading.file.bytes_per_second = 4_000_000
     downloading.start()
     async with downloading.agent.client() as client:
         await client.call(Get(name=NAME, background=True))

@@ -201,6 +201,7 @@ def test_an_idle_worker_saves_without_being_unloaded(
         assert saved == [len(loop.cache.finished()[0][1])]
 
 
+@pytest.mark.model
 def test_guessing_ahead_is_exact_with_a_real_model_and_does_guess(small_model: Path) -> None:
     with Watched(small_model, curve=EAGER) as loop:
         text = "one two three four five six seven eight nine ten. " * 3
@@ -212,6 +213,7 @@ def test_guessing_ahead_is_exact_with_a_real_model_and_does_guess(small_model: P
         assert stats.accepted_tokens > 30
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("model", ["small_model", "gemma_model"])
 def test_real_models_say_the_same_shared_and_alone(model: str, request: pytest.FixtureRequest) -> None:
     path: Path = request.getfixturevalue(model)
