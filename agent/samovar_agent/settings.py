@@ -67,7 +67,13 @@ class NetworkSettings(msgspec.Struct, frozen=True):
         "https://huggingface.co"
     )
     megabytes_per_second: Annotated[
-        float, Meta(ge=0, description="Bandwidth that downloads may take together; 0 for all there is.")
+        float,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Bandwidth that downloads may take together; 0 for all there is. Python packages are fetched "
+            "by pip, which it does not slow down.",
+        ),
     ] = 0.0
     connections: Annotated[
         int, Meta(ge=1, le=16, description="Connections that one download may open at the same time.")
@@ -185,11 +191,22 @@ class SettingsFile:
             document.get(section, {}).pop(name, None)
         else:
             value = _typed(key, value)
+            self._refuse_held(key, value)
             document.setdefault(section, {})[name] = value
         changed = _convert(self._with_environment(document), self.path)
         self._write(text, section, name, value)
         self.current = changed
         return self.get(key)
+
+    def _refuse_held(self, key: str, value: SettingValue) -> None:
+        for variable, held in ENVIRONMENT.items():
+            text = self._environ.get(variable)
+            if held == key and text and _typed(key, text) != value:
+                raise SamovarError(
+                    FailureCode.SETTING_INVALID,
+                    f"{key} is {text!r} as long as the agent runs with {variable}={text}, which wins over the file.",
+                    hint=f"Start the agent without {variable}, then set it.",
+                )
 
     def _read(self) -> tuple[Settings, list[str]]:
         document = self._parse(self._text())

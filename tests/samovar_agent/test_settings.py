@@ -67,6 +67,8 @@ def test_text_is_read_as_the_settings_type(tmp_path: Path, key: str, text: str, 
         ("server.port", 70000),
         ("network.policy", "sometimes"),
         ("server.port_fallback", "maybe"),
+        ("network.megabytes_per_second", "inf"),
+        ("network.megabytes_per_second", "nan"),
     ],
 )
 def test_a_value_that_does_not_fit_changes_nothing(tmp_path: Path, key: str, value: str | int) -> None:
@@ -155,6 +157,14 @@ def test_the_environment_wins_for_this_run_and_is_not_written(tmp_path: Path) ->
     file.set("logs.level", "debug")
     assert file.current.network.policy == "offline"
     assert "offline" not in (tmp_path / "config.toml").read_text()
+
+
+def test_what_the_environment_holds_is_not_said_to_be_set(tmp_path: Path) -> None:
+    file = settings(tmp_path, SAMOVAR_NETWORK="online")
+    with pytest.raises(SamovarError, match="SAMOVAR_NETWORK"):
+        file.set("network.policy", "offline")
+    assert not file.path.exists()
+    assert file.set("network.policy", "online").value == "online"
 
 
 @pytest.mark.processes

@@ -139,4 +139,5 @@ def _client(request: web.Request, token: TokenInfo | None) -> str:
     """Who asks, as far as HTTP tells: the holder of a token, or a program at an address."""
     if token is not None:
         return f"http token {token.name}"
-    return f"http {request.remote} {request.headers.get('User-Agent', '')[:100]}"
+    program = request.headers.get("User-Agent", "")[:100]
+    return f"http {request.remote} {program}".encode("utf-8", "replace").decode()  # any bytes may come

@@ -8,10 +8,10 @@ Such a file has a digest too before its download begins: one that a person names
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
+import threading
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -24,6 +24,7 @@ from samovar_agent.models.hub_names import LocalPath, WebAddress, check_file
 from samovar_agent.models.sources import FolderSource, Part, UrlSource, Wanted
 from samovar_agent.network.gate import Gate
 from samovar_agent.network.http import Http, refusal_of
+from samovar_agent.threads import Stopped, stoppable
 from samovar_protocol import FailureCode, SamovarError
 
 _DIGEST_LINE = re.compile(r"\s*([0-9a-fA-F]{64})(?:\s+\*?(\S.*?))?\s*")
@@ -48,16 +49,16 @@ class Addresses:
             publisher=_plain(urlsplit(address.url).hostname or "") or "web",
             name=_plain(stem) or "model",
             quantization=tag or stem,
-            parts=[await self._part(_beside(address.url, name), name, sha256, requester) for name in names],
+            parts=[await self._part(beside(address.url, name), name, sha256, requester) for name in names],
             sources=[UrlSource(url=address.url)],
         )
 
-    async def of_path(self, local: LocalPath, *, sha256: str | None, quantization: str | None = None) -> Wanted:
+    async def of_path(self, local: LocalPath, *, sha256: str | None) -> Wanted:
         """A file, or the best of a folder's files; all parts of a split one.
 
         Raises `model_file_missing`, `not_found` for a folder without models, `path_refused`, `bad_request`.
         """
-        return await asyncio.to_thread(_of_path, local.path, sha256, quantization)
+        return await stoppable(lambda stop: _of_path(local.path, sha256, stop))
 
     async def _part(self, url: str, name: str, sha256: str | None, requester: str) -> Part:
         size = await self._size(url, name, requester)
@@ -107,10 +108,10 @@ def digest_in(body: bytes, file_name: str) -> str | None:
     return None
 
 
-def _of_path(path: Path, sha256: str | None, quantization: str | None) -> Wanted:
+def _of_path(path: Path, sha256: str | None, stop: threading.Event) -> Wanted:
     try:
         if path.is_dir():
-            folder, names = path, _in_folder(path, quantization)
+            folder, names = path, _in_folder(path)
         elif path.is_file():
             folder, names = path.parent, [part.name for part in parts(path)]
         else:
@@ -118,7 +119,7 @@ def _of_path(path: Path, sha256: str | None, quantization: str | None) -> Wanted
         for name in names:
             check_file(name)
         _refuse_one_digest(sha256, names)
-        known = [_local_part(folder / name, sha256) for name in names]
+        known = [_local_part(folder / name, sha256, stop) for name in names]
     except OSError as error:
         raise _missing(path, f": {error.strerror or error}") from error
     stem, tag = stem_and_tag(names[0])
@@ -131,28 +132,32 @@ def _of_path(path: Path, sha256: str | None, quantization: str | None) -> Wanted
     )
 
 
-def _in_folder(folder: Path, quantization: str | None) -> list[str]:
+def _in_folder(folder: Path) -> list[str]:
     """Names of the parts of the file to take."""
     with os.scandir(folder) as entries:
         names = (entry.name for entry in entries if entry.name.endswith(".gguf") and entry.is_file())
         found = [KnownFile(path=name) for name in islice(names, _MAX_FILES)]
-    files = files_of(HubFacts(repository="a/folder", files=found))
-    if quantization:
-        files = [file for file in files if file.quantization.casefold() == quantization.casefold()]
-    if usual := best(files):
+    if usual := best(files_of(HubFacts(repository="a/folder", files=found))):
         return [part.name for part in usual.parts]
     raise SamovarError(
-        FailureCode.NOT_FOUND, f"{shown(folder)} has no such GGUF file.", hint="Name the .gguf file itself."
+        FailureCode.NOT_FOUND,
+        f"{shown(folder)} has no GGUF file that could be used.",
+        hint="Name the .gguf file itself.",
     )
 
 
-def _local_part(path: Path, sha256: str | None) -> Part:
+def _local_part(path: Path, sha256: str | None, stop: threading.Event) -> Part:
     beside = path.with_name(f"{path.name}.sha256")
     if beside.is_file() and beside.stat().st_size <= _DIGEST_FILE_BYTES:
         sha256 = digest_in(beside.read_bytes(), path.name) or sha256
     if sha256 is None:
+        digest = hashlib.sha256()
         with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            while data := file.read(1 << 20):
+                if stop.is_set():
+                    raise Stopped
+                digest.update(data)
+        sha256 = digest.hexdigest()
     return Part(name=path.name, size_bytes=path.stat().st_size or None, sha256=sha256)
 
 
@@ -165,7 +170,7 @@ def _refuse_one_digest(sha256: str | None, names: list[str]) -> None:
         )
 
 
-def _beside(url: str, name: str) -> str:
+def beside(url: str, name: str) -> str:
     """The address of another file in the same place."""
     address = urlsplit(url)
     return urlunsplit(address._replace(path=f"{address.path.rpartition('/')[0]}/{quote(name)}"))

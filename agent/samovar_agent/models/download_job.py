@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from samovar_agent.models.download_progress import DownloadProgress
-from samovar_agent.models.sources import Wanted
+from samovar_agent.models.sources import FolderSource, Wanted
 from samovar_agent.network import partial_file
 from samovar_agent.network.partial_file import JOURNAL
 from samovar_agent.paths import safe_path
@@ -28,8 +28,9 @@ class DownloadJob:
 
     - wanted: what to fetch; another version may replace it while nothing runs. - destinations: of its parts.
     - background: it goes on when nobody waits for it. - ahead: downloads that go first; while it is queued.
-    - came: something has come since somebody asked. - lock: held by who changes its state from outside.
-    - task: while it runs. - finishing: while the library takes the files, which nobody stops.
+    - asked: a person asked for it since this agent began. - came: something has come since somebody asked.
+    - lock: held by who changes its state from outside. - task: while it runs.
+    - finishing: while the library takes the files, which nobody stops.
     """
 
     def __init__(self, row: DownloadRow, wanted: Wanted, models: Path, *, background: bool) -> None:
@@ -43,6 +44,7 @@ class DownloadJob:
         self.model = row.model
         self.failure = msgspec.json.decode(row.failure, type=Failure) if row.failure else None
         self.background = background
+        self.asked = True
         self.ahead = 0
         self.retries = 0
         self.retry: asyncio.TimerHandle | None = None
@@ -64,6 +66,11 @@ class DownloadJob:
         """Of all parts; None where one is not known."""
         sizes = [part.size_bytes for part in self.wanted.parts]
         return sum(size for size in sizes if size) if all(sizes) else None
+
+    @property
+    def needs_no_network(self) -> bool:
+        """Whether it only comes out of folders."""
+        return all(isinstance(source, FolderSource) for source in self.wanted.sources)
 
     @property
     def followed(self) -> bool:

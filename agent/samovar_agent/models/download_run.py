@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from samovar_agent.models import placing
+from samovar_agent.models import placing, replacing
 from samovar_agent.models.download_job import DownloadJob
 from samovar_agent.models.download_sources import DownloadSources
 from samovar_agent.models.library import Library
@@ -77,15 +77,21 @@ class DownloadRun:
                     problems.append((job.source, error))
             raise _together(problems)
         finally:
+            for destination in job.destinations:
+                replacing.rest(destination)
             placing.remove_empty(self._models, job.destinations[0].parent)
 
     async def add(self, job: DownloadJob, fetched: Fetched) -> ModelInfo:
-        """The model, in the library. Raises `model_file_broken` or `model_unsupported`; then nothing of it stays."""
+        """The model, in the library.
+
+        Raises `model_file_broken` or `model_unsupported`; then nothing of it stays, and what it replaced is back.
+        """
         for destination in job.destinations:
             partial_file.remove(destination)  # what another source had sent
+            shutil.rmtree(temporary_folder(destination), ignore_errors=True)
         digests = fetched.digests
         try:
-            return await self._library.add(
+            model = await self._library.add(
                 job.destinations[0],
                 job.wanted.publisher,
                 job.wanted.name,
@@ -96,10 +102,16 @@ class DownloadRun:
         except SamovarError as error:
             if error.code in _NO_MODEL:
                 # These are the bytes that were asked for, and they are no model: nothing that should lie around.
-                for destination in job.destinations:
-                    destination.unlink(missing_ok=True)
+                # Where some of it was replaced, the other parts are the old one's too.
+                back = [replacing.put_back(destination) for destination in job.destinations]
+                if not any(back):
+                    for destination in job.destinations:
+                        destination.unlink(missing_ok=True)
                 placing.remove_empty(self._models, job.destinations[0].parent)
             raise
+        for destination in job.destinations:
+            replacing.forget(destination)
+        return model
 
     async def _fetch_from(self, job: DownloadJob, source: Source) -> list[str]:
         here = await asyncio.to_thread(job.count_what_is_here)
@@ -114,6 +126,7 @@ class DownloadRun:
     async def _part(self, job: DownloadJob, source: Source, part: Part, destination: Path) -> str:
         digest = await self._here(job, part, destination) if part.size_bytes and part.sha256 else None
         if digest is None:
+            await stoppable(lambda _: replacing.set_aside(destination))
             digest = await self._sources.fetch(
                 job.wanted, source, part, destination, requester=job.requester, progress=job.progress
             )
@@ -144,6 +157,7 @@ def delete_what_came(models: Path, job: DownloadJob) -> None:
     for destination in job.destinations:
         partial_file.remove(destination)
         shutil.rmtree(temporary_folder(destination), ignore_errors=True)
+        replacing.put_back(destination)  # what came in its place was never looked at
     if len(job.destinations) > 1 and not all(destination.exists() for destination in job.destinations):
         for destination in job.destinations:
             destination.unlink(missing_ok=True)

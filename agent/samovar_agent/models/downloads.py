@@ -6,13 +6,15 @@
     reply = await downloads.get(Get(name="smollm2-135m"), requester="samovar get", on_progress=show)
 
 A job is queued, running, paused, waiting (for the network or the policy; it goes on by itself), done, failed or
-cancelled. At most two run at a time. Who waits for one and leaves pauses it, unless somebody else waits for it too or
-it was asked for in the background; whoever asks again goes on with what came.
+cancelled. Under the policy "ask" one that an agent before this one had begun waits until a person resumes it. At most
+two run at a time. Who waits for one and leaves pauses it, unless somebody else waits for it too or it was asked for in
+the background; whoever asks again goes on with what came.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +35,7 @@ from samovar_protocol import FailureCode, Places, SamovarError
 from samovar_protocol.events import AnyEvent, DownloadChanged, NetworkChanged
 from samovar_protocol.replies import GetReply
 from samovar_protocol.requests import Get
-from samovar_protocol.values import DownloadInfo, DownloadState, ModelInfo
+from samovar_protocol.values import DownloadInfo, DownloadState, ModelInfo, NetworkPolicy
 
 log = logging.getLogger("samovar.models")
 
@@ -85,7 +87,7 @@ class Downloads:
         self._unsubscribe = events.subscribe(self._notice)
 
     async def open(self) -> None:
-        """Take up what an agent that was stopped or killed left; what ran goes on by itself."""
+        """Take up what an agent that was stopped or killed left; what ran goes on by itself, if the policy allows."""
         for row in reversed(await self._table.ls()):
             if row.state in ("done", "cancelled"):
                 continue
@@ -97,6 +99,7 @@ class Downloads:
                 continue
             if job.state in ("running", "waiting"):
                 job.state = "queued"
+            job.asked = False
             self._jobs[job.id] = job
         self._start_next()
 
@@ -144,9 +147,20 @@ class Downloads:
                     raise _shutting_down()
                 if job:
                     await asyncio.sleep(0.01)
-                job = await self._job(wanted, request, requester)
+                adding = asyncio.ensure_future(self._job(wanted, request, requester))
+                try:
+                    job = await asyncio.shield(adding)
+                except asyncio.CancelledError:
+                    with contextlib.suppress(SamovarError):
+                        await self._left(await adding)
+                    raise
         if request.background:
             return GetReply(download=job.info())
+        if job.state == "waiting":
+            info = self._gate.info()
+            if reason := refusal(info.policy, connected=info.connected, asked=True):
+                raise reason  # it stays as it is
+            self._wake(job)
         try:
             model = await job.follow(on_progress)
         finally:
@@ -159,8 +173,11 @@ class Downloads:
         rows = await self._table.ls()
         return [job.info() if (job := self._jobs.get(row.id)) else info_of(row) for row in rows]
 
-    async def pause(self, id_: int, *, requester: str) -> DownloadInfo:
+    async def pause(self, id_: int) -> DownloadInfo:
         """Stop it and keep what came, also over restarts. Raises `not_found`, `bad_request` where it is over."""
+        return await asyncio.shield(asyncio.ensure_future(self._pause(id_)))
+
+    async def _pause(self, id_: int) -> DownloadInfo:
         job = await self._find(id_)
         async with job.lock:
             _refuse_over(job, "done", "cancelled", "failed")
@@ -169,19 +186,22 @@ class Downloads:
                 job.settle(_end(job, "paused", f"`samovar downloads resume {id_}` goes on with it."))
             return job.info()
 
-    async def resume(self, id_: int, *, requester: str) -> DownloadInfo:
+    async def resume(self, id_: int) -> DownloadInfo:
         """Go on with it, whether or not somebody waits. Raises `not_found`, `bad_request` where it is over."""
         job = await self._find(id_)
         async with job.lock:
             _refuse_over(job, "done", "cancelled")
-            job.background = True
+            job.background = job.asked = True
             if job.state in ("paused", "failed", "waiting"):
                 job.retries = 0
                 await self._enqueue(job)
             return job.info()
 
-    async def cancel(self, id_: int, *, requester: str) -> DownloadInfo:
+    async def cancel(self, id_: int) -> DownloadInfo:
         """End it and delete what came. Raises `not_found`, `bad_request` where the model is here already."""
+        return await asyncio.shield(asyncio.ensure_future(self._cancel(id_)))
+
+    async def _cancel(self, id_: int) -> DownloadInfo:
         job = await self._find(id_)
         async with job.lock:
             _refuse_over(job, "done", "cancelled")
@@ -195,11 +215,11 @@ class Downloads:
             await self._library.refresh()
             return job.info()
 
-    async def cancel_of(self, partial: Path, *, requester: str) -> bool:
+    async def cancel_of(self, partial: Path) -> bool:
         """Cancel the download that writes this `.partial` file; False where none does."""
         for job in tuple(self._jobs.values()):
-            if partial.with_suffix("") in job.destinations:
-                await self.cancel(job.id, requester=requester)
+            if not {partial, partial.with_suffix("")}.isdisjoint(job.destinations):
+                await self.cancel(job.id)
                 return True
         return False
 
@@ -209,7 +229,8 @@ class Downloads:
             return self._library.present(sha256=first.sha256, size_bytes=first.size_bytes, file_name=first.name)
         # Of a model in parts, and of one that is made here, the digest is not known; its place is.
         path = str(destinations(self._models, wanted)[0])
-        return next((info for info in self._library.ls() if info.path == path and info.state == "ready"), None)
+        here = (info for info in self._library.ls() if info.path == path and info.state == "ready")
+        return next((info for info in here if not self._library.damaged(info.key)), None)
 
     async def _job(self, wanted: Wanted, request: Get, requester: str) -> DownloadJob:
         """The job that goes to the same place, set going, or a new one."""
@@ -224,13 +245,28 @@ class Downloads:
             job.priority = max(job.priority, request.priority)
             if job.state in ("paused", "failed"):
                 job.want(wanted, self._models)
-                job.background = request.background
+                job.background, job.asked = request.background, True
                 job.retries = 0
                 await self._table.change(job.id, wanted=_encoded(wanted), total_bytes=job.total_bytes)
                 await self._enqueue(job)
+            elif job.state not in ("done", "cancelled") and not _same(job.wanted, wanted):
+                raise SamovarError(
+                    FailureCode.BAD_REQUEST,
+                    f"Download {job.id} brings another file to where {wanted.parts[0].name} would go.",
+                    hint=f"Wait for it, or `samovar downloads cancel {job.id}`.",
+                )
+            elif not job.asked:
+                job.asked = True
+                self._wake(job)
         return job
 
     async def _new(self, wanted: Wanted, request: Get, requester: str) -> DownloadJob:
+        if mine := next(filter(self._library.brought_by_hand, destinations(self._models, wanted)), None):
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                f"{mine} is another model that was put there, and no download of it.",
+                hint="Remove that with `samovar rm` first, or import it under another name.",
+            )
         total = sum(part.size_bytes or 0 for part in wanted.parts) or None
         encoded = _encoded(wanted)
         id_ = await self._table.add(
@@ -278,6 +314,8 @@ class Downloads:
 
     async def _work(self, job: DownloadJob) -> None:
         try:
+            if reason := _unasked(job, self._gate.info().policy):
+                raise reason
             await self._table.change(job.id, state="running", failure=None)
             fetched = await self._run.fetch(job)
             job.finishing = asyncio.ensure_future(self._finish(job, fetched))
@@ -311,8 +349,9 @@ class Downloads:
             job.came, job.retries = True, 0
         hopeful = (job.background or job.came) and job.retries < _RETRIES
         if error.code in (FailureCode.NETWORK_OFFLINE, FailureCode.NETWORK_FAILED) and hopeful:
-            info = self._gate.info()
-            if refusal(info.policy, connected=info.connected, asked=True) is None:  # else an event will tell
+            info = self._gate.refresh()  # told to all, so that its coming back is an event too
+            reason = refusal(info.policy, connected=info.connected, asked=True) or _unasked(job, info.policy)
+            if reason is None:  # else an event will tell
                 delay = _RETRY_SECONDS[min(job.retries, len(_RETRY_SECONDS) - 1)]
                 job.retries += 1
                 job.retry = asyncio.get_running_loop().call_later(delay, self._wake, job)
@@ -379,7 +418,7 @@ class Downloads:
     def _notice(self, _sequence: int, _time: float, _cause: str | None, event: AnyEvent) -> None:
         if isinstance(event, NetworkChanged) and event.network.connected and event.network.policy != "offline":
             for job in self._jobs.values():
-                if job.state == "waiting":
+                if job.state == "waiting" and not _unasked(job, event.network.policy):
                     # Not here: an event published while another is on its way would overtake it.
                     asyncio.get_running_loop().call_soon(self._wake, job)
 
@@ -387,7 +426,7 @@ class Downloads:
         if job.state == "waiting" and not self._closing:
             if job.retry:
                 job.retry.cancel()
-            job.state = "queued"
+            job.state, job.failure = "queued", None
             self._start_next()
 
     def _promised(self) -> int:
@@ -402,6 +441,25 @@ class Downloads:
 
 def _encoded(wanted: Wanted) -> str:
     return msgspec.json.encode(wanted).decode()
+
+
+def _same(going: Wanted, wanted: Wanted) -> bool:
+    """Whether who wants the one is content with the other."""
+    digests = [part.sha256 for part in wanted.parts]
+    if all(digests):
+        return digests == [part.sha256 for part in going.parts]
+    return going.sources == wanted.sources  # only the place says what it is
+
+
+def _unasked(job: DownloadJob, policy: NetworkPolicy) -> SamovarError | None:
+    """Why it waits for a person, where it does: it would go on by itself, and the policy allows only what is asked."""
+    if policy != "ask" or job.asked or job.needs_no_network:
+        return None
+    return SamovarError(
+        FailureCode.NETWORK_OFFLINE,
+        f"The network policy is 'ask': `samovar downloads resume {job.id}` goes on with it.",
+        hint="Or allow all with `samovar config set network.policy online`.",
+    )
 
 
 def _refuse_over(job: DownloadJob, *states: DownloadState) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 
 from samovar_agent.models.files import stem_and_tag
@@ -12,7 +11,6 @@ from samovar_protocol.values import Origin
 
 OWN_PUBLISHER = "local"
 """Publisher of files that name none."""
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

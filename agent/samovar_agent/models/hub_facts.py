@@ -20,14 +20,13 @@ from samovar_agent.models.catalog import CatalogFile
 from samovar_agent.models.files import parts, stem_and_tag
 from samovar_agent.models.gguf_reader import printable
 from samovar_agent.models.hub_names import check_file, check_repository
-from samovar_agent.models.sources import HubSource, Part
+from samovar_agent.models.sources import SHA256, HubSource, Part
 from samovar_agent.network.hub import HubModel
 from samovar_protocol import SamovarError
 
 log = logging.getLogger("samovar.models")
 
 MAX_FILES = 5000
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LATER_PART = re.compile(r"-\d{5}-of-\d{5}\.gguf")
 _COMPANION = re.compile(r"mmproj|imatrix|(?:^|/)mtp-", re.IGNORECASE)
 """Files that only go with a model: vision projectors, statistics for quantizing, heads for drafting."""
@@ -129,7 +128,7 @@ def _known(path: str, size_bytes: int | None, sha256: str | None) -> KnownFile |
     except SamovarError as error:
         log.warning("a file of a repository is left out", extra={"problem": error.failure.message})
         return None
-    sound = sha256 is not None and _SHA256.fullmatch(sha256)
+    sound = sha256 is not None and SHA256.fullmatch(sha256)
     return KnownFile(path=path, size_bytes=_count(size_bytes) or None, sha256=sha256 if sound else None)
 
 

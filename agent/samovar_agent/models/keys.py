@@ -45,13 +45,19 @@ def with_keys(entries: list[Entry]) -> Iterator[Entry]:
         # One file in two folders: the first is used, and a sound one before one that is not.
         if group.setdefault(entry.file_name, entry) is not entry:
             log.debug("a model lies in two places", extra={"used": group[entry.file_name].info.path})
+    taken: set[str] = set()
     for name, group in groups.items():
         tags = Counter(entry.tag for entry in group.values())
         # One that is still on its way must not change the key of one that is here.
         whole = [entry for entry in group.values() if entry.info.state != "partial"] or list(group.values())
         for file_name, entry in group.items():
             tag = entry.tag if tags[entry.tag] == 1 else shown(file_name).removesuffix(PARTIAL).removesuffix(".gguf")
-            yield entry.with_key(name if whole == [entry] else f"{name}@{tag}", tag)
+            key = name if whole == [entry] else f"{name}@{tag}"
+            if key in taken:  # another one's file is called as this one's quantization
+                tag = shown(file_name)
+                key = f"{name}@{tag}"
+            taken.add(key)
+            yield entry.with_key(key, tag)
 
 
 def _slug(text: str) -> str:

@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samovar_agent.events import EventBus
-from samovar_agent.models import ownership, placing, verifying
+from samovar_agent.models import ownership, placing, replacing, verifying
 from samovar_agent.models.catalog import Catalog
 from samovar_agent.models.entry import Entry, ModelFile, is_model
 from samovar_agent.models.files import PARTIAL, parts
 from samovar_agent.models.gguf import GgufHeader
 from samovar_agent.models.gguf_reader import shown
-from samovar_agent.models.headers import HeaderCache
+from samovar_agent.models.headers import HeaderCache, Stamps
 from samovar_agent.models.keys import wanted_name
 from samovar_agent.models.naming import Named, Names, near
 from samovar_agent.models.other_programs import FolderSource, Source, other_programs
@@ -37,6 +37,7 @@ from samovar_agent.settings import SettingsFile
 from samovar_agent.store.digests import DigestRow
 from samovar_agent.store.models import ModelRow
 from samovar_agent.store.store import Store
+from samovar_agent.threads import stoppable
 from samovar_protocol import FailureCode, Places, SamovarError
 from samovar_protocol.events import LibraryChanged
 from samovar_protocol.replies import RmReply
@@ -72,6 +73,7 @@ class Library:
         self._entries: dict[str, Entry] = {}
         self._infos: list[ModelInfo] = []
         self._names: Names | None = None
+        self._damaged: dict[str, Stamps] = {}
         self._changing = asyncio.Lock()
         self._importing = asyncio.Lock()  # apart, because a copy takes minutes in which everything else goes on
         self._headers: HeaderCache | None = None
@@ -145,7 +147,7 @@ class Library:
                 self._scanner.doubt()
             if entry.info != known.info:
                 self._events.publish(LibraryChanged(models=len(self._entries)))
-        if entry.file_name.endswith(PARTIAL):
+        if entry.file_name.lower().endswith(PARTIAL):
             raise SamovarError(
                 FailureCode.MODEL_FILE_MISSING,
                 f"{entry.info.key} is not fully here: {entry.info.problem}",
@@ -165,9 +167,24 @@ class Library:
         for entry in self._entries.values():
             digest = entry.expected
             same = digest == sha256 if digest else (entry.file_name, entry.info.size_bytes) == (file_name, size_bytes)
-            if same and entry.info.state == "ready":
+            if same and entry.info.state == "ready" and not self.damaged(entry.info.key):
                 return entry.info
         return None
+
+    def damaged(self, key: str) -> bool:
+        """Whether `verify` found other bytes in it than expected, and nobody has replaced them since."""
+        entry = self._entries[key]
+        before = self._damaged.get(entry.found.path, ())
+        # Without the time that a hard link changes; and as long as one part of several was not replaced.
+        return any(
+            was is not None and now is not None and was[:4] == now[:4]
+            for was, now in zip(before, entry.look.stamps, strict=False)
+        )
+
+    def brought_by_hand(self, path: Path) -> bool:
+        """Whether a sound model lies there that no download brought, and that none may replace."""
+        at = (entry for entry in self._entries.values() if entry.path == path and entry.info.state == "ready")
+        return any(entry.row is None or entry.row.source is None for entry in at)
 
     async def verify(self, name: str | None, *, on_progress: OnProgress) -> list[VerifiedModel]:
         """Read a model's files again, or all models', and compare their digests; what nobody knew is recorded.
@@ -181,6 +198,10 @@ class Library:
         chosen = [entry for entry in chosen if name is not None or not entry.file_name.endswith(PARTIAL)]
         digests = await self._store.digests.ls()
         found = await verifying.verify(chosen, digests, on_progress=on_progress)
+        for entry, model in zip(chosen, found.models, strict=True):
+            self._damaged.pop(entry.found.path, None)
+            if model.outcome == "changed":
+                self._damaged[entry.found.path] = entry.look.stamps
         for row in found.recorded:
             await self._store.digests.put(row)
         if found.recorded:
@@ -238,6 +259,7 @@ class Library:
                 size = part.stat().st_size
                 row = DigestRow(path=shown(part), size_bytes=size, sha256=digest, recorded_at=time.time())
                 await self._store.digests.put(row)
+            self._damaged.pop(str(path), None)
             return await self._add(self._row(path, publisher, name, "library", sha256, source))
 
     async def rm(self, name: str) -> RmReply:
@@ -246,6 +268,10 @@ class Library:
         A projector that no model of its folder needs any more goes with the last one.
         Raises `model_unknown`, `model_ambiguous`, or `bad_request` for a model that belongs to somebody else.
         """
+        # Half of it would leave a row without a file.
+        return await asyncio.shield(asyncio.ensure_future(self._rm(name)))
+
+    async def _rm(self, name: str) -> RmReply:
         async with self._changing:
             await self._rescan()
             entry = self._entries[self.key_of(name)]
@@ -254,6 +280,7 @@ class Library:
             if entry.origin == "library" and entry.info.state != "missing":
                 files = [Path(file) for file in entry.look.files]
                 files += [partial_file.journal_of(file) for file in files if file.name.endswith(PARTIAL)]
+                files += [replacing.aside_of(Path(file)) for file in entry.look.files]  # while an update comes
                 if (projector := entry.info.projector) and not self._needed(projector, besides=entry):
                     files.append(Path(projector))
                 freed = await asyncio.to_thread(placing.remove, self._places.models, files)
@@ -265,9 +292,19 @@ class Library:
 
     def _needed(self, projector: str, *, besides: Entry) -> bool:
         others = (entry for entry in self._entries.values() if entry is not besides)
-        return any(entry.info.projector == projector for entry in others)
+        # One that is still on its way does not say yet what it needs.
+        return any(
+            entry.info.projector == projector or (entry.look.header is None and entry.found.home == besides.found.home)
+            for entry in others
+        )
 
     def _sound(self, path: Path) -> GgufHeader:
+        if path.name.lower().endswith(PARTIAL):
+            raise SamovarError(
+                FailureCode.MODEL_FILE_BROKEN,
+                f"{shown(path.name)} is a transfer that did not end.",
+                hint="Complete it with the program that began it.",
+            )
         header = self._cache().read(path)
         if not is_model(header):
             raise SamovarError(
@@ -316,7 +353,12 @@ class Library:
     async def _rescan(self, *, thorough: bool = False, believing: bool = False) -> None:
         rows = await self._store.models.ls()
         digests = await self._store.digests.ls()
-        entries = await asyncio.to_thread(self._scan, rows, digests, thorough, believing)
+        try:
+            entries = await stoppable(lambda _: self._scan(rows, digests, thorough, believing))
+        except BaseException:
+            if self._scanner is not None:
+                self._scanner.doubt()  # nobody took what this look found
+            raise
         if entries is None:
             return
         before = self._infos

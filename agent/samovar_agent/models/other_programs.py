@@ -15,9 +15,10 @@ from typing import Protocol
 import msgspec
 
 from samovar_agent.models.files import PARTIAL, FolderTree, stem_and_tag, without_finished
-from samovar_agent.models.found import OWN_PUBLISHER, SHA256, Found, by_place
+from samovar_agent.models.found import OWN_PUBLISHER, Found, by_place
 from samovar_agent.models.gguf_reader import shown
 from samovar_agent.models.ollama_store import OllamaStore
+from samovar_agent.models.sources import SHA256
 from samovar_agent.platforms.model_folders import ModelFolders
 from samovar_protocol.values import Origin
 

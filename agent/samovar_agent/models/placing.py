@@ -21,6 +21,7 @@ from pathlib import Path
 
 from samovar_agent.models.files import PARTIAL, parts
 from samovar_agent.models.gguf_reader import shown
+from samovar_agent.network.partial_file import JOURNAL
 from samovar_agent.paths import safe_path
 from samovar_agent.threads import reporting
 from samovar_protocol import FailureCode, SamovarError
@@ -104,6 +105,10 @@ class _Placing:
         targets = [safe_path(self._folder, _target_name(file)) for file in sources]
         if taken := [target for target in targets if target.exists()]:
             raise _refused(f"{shown(taken[0])} exists already.", "Choose another name with --name.")
+        if coming := [target for target in targets if target.with_name(target.name + JOURNAL).exists()]:
+            raise _refused(
+                f"{shown(coming[0])} is being downloaded.", "Cancel that, or choose another name with --name."
+            )
         made: list[Path] = []
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,14 @@ Everything here comes from outside (the catalog, the hub, what a person typed) a
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
+"""For `fullmatch`, where nobody decodes."""
 # `\Z` and not `$`, which a line break may follow.
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Size = Annotated[int, Meta(gt=0)]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from samovar_agent.models.catalog import CatalogFile, CatalogModel, chosen
+from samovar_agent.models.hub_facts import best
 from samovar_agent.models.hub_names import check_file
-from samovar_agent.models.sources import HubSource, PackageSource, Part, Wanted, kind
+from samovar_agent.models.sources import SHA256, HubSource, PackageSource, Part, Wanted, kind
 from samovar_agent.paths import safe_path
 from samovar_protocol import FailureCode, SamovarError
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ANYWHERE = Path("models")
 
 
@@ -32,7 +31,7 @@ def wanted_of(
     - source: only from there, where a file has such a source; the usual choice is then made among these.
     Raises `not_found` with what there is instead.
     """
-    files = [one for one in model.files if not folder or _folder(one).startswith(folder)]
+    files = [one for one in model.files if not folder or f"{_folder(one)}/".startswith(f"{folder}/")]
     if file is not None:
         files = [one for one in files if _path(one) == file]
     elif quantization is not None:
@@ -42,8 +41,9 @@ def wanted_of(
         files = [one for one in files if source in map(kind, model.sources_of(one))] or files
     if not files:
         raise _no_such_file(model, quantization or file or folder)
-    taken = chosen(replace(model, files=files))
-    assert taken is not None
+    usual = chosen(model)
+    taken = usual if usual in files else best(files)
+    assert taken is not None, "there are files"
     return Wanted(
         publisher=model.publisher,
         name=model.name,
@@ -103,14 +103,14 @@ def _check_names(wanted: Wanted) -> None:
     for part in wanted.parts:
         check_file(part.name)
         safe_path(_ANYWHERE, wanted.publisher, wanted.name, part.name)
-        if part.sha256 is not None and not _SHA256.fullmatch(part.sha256):
+        if part.sha256 is not None and not SHA256.fullmatch(part.sha256):
             raise _no_digest(part.sha256)
     if len({part.name.casefold() for part in wanted.parts}) != len(wanted.parts):
         raise SamovarError(FailureCode.PATH_REFUSED, f"{wanted.key} has one file name twice.", hint="Take another one.")
 
 
 def _with_digest(wanted: Wanted, sha256: str) -> Wanted:
-    if not _SHA256.fullmatch(sha256):
+    if not SHA256.fullmatch(sha256):
         raise _no_digest(sha256)
     first = wanted.parts[0]
     if len(wanted.parts) > 1:

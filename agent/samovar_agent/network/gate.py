@@ -8,6 +8,7 @@ async with gate.connection("catalog", host, "scheduler", asked=False) as connect
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -25,6 +26,8 @@ Purpose = Literal["catalog", "search", "model-download", "runtime-download", "up
 
 _POLICY = "network.policy"
 
+log = logging.getLogger("samovar.network")
+
 
 class Connection:
     """A permitted connection while it is open; whoever uses it counts its bytes.
@@ -35,6 +38,7 @@ class Connection:
 
     def __init__(self, host: str, detail: str, *, asked: bool) -> None:
         self.host = host
+        self.by_way_of: dict[str, None] = {}
         self.detail = detail
         self.asked = asked
         self.bytes_received = 0
@@ -42,6 +46,12 @@ class Connection:
         self._task = asyncio.current_task()
         self._cancelling = self._task.cancelling() if self._task else 0
         self._cut: SamovarError | None = None
+
+    @property
+    def told(self) -> str:
+        """`detail`, and the hosts that were asked as well but did not answer in the end."""
+        others = ", ".join(host for host in self.by_way_of if host != self.host)
+        return f"{self.detail} by way of {others}" if others else self.detail
 
     def received(self, count: int) -> None:
         """Count bytes that came in."""
@@ -127,16 +137,21 @@ class Gate:
         finally:
             self._open.discard(connection)
             # Whoever is being cancelled must not take the journal's row with them.
-            await asyncio.shield(
-                self._journal.finish(
-                    row,
-                    outcome,
-                    host=connection.host,
-                    bytes_received=connection.bytes_received,
-                    bytes_sent=connection.bytes_sent,
-                    detail=connection.detail,
-                )
+            await asyncio.shield(self._end(row, outcome, connection))
+
+    async def _end(self, row: int, outcome: str, connection: Connection) -> None:
+        try:
+            await self._journal.finish(
+                row,
+                outcome,
+                host=connection.host,
+                bytes_received=connection.bytes_received,
+                bytes_sent=connection.bytes_sent,
+                detail=connection.told,
             )
+        except SamovarError as error:
+            # The row stays open, and is "interrupted" at the next start; what came, or a cancellation, counts more.
+            log.warning("the journal cannot be written: %s", error)
 
     async def _begin(self, purpose: Purpose, host: str, requester: str, detail: str) -> int:
         """A row in the journal, which is also finished where its requester is cancelled while it is written."""

@@ -174,6 +174,7 @@ class Http:
     ) -> aiohttp.ClientResponse:
         host = url.host or ""
         connection.host = host
+        connection.by_way_of[host] = None
         proxy = proxy_for(url)
         connection.sent(len(method) + len(url.raw_path_qs) + _size_of(headers.items()))
         try:

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from yarl import URL
@@ -60,9 +60,16 @@ class Hub:
 
     @property
     def endpoint(self) -> str:
-        """The hub's address, without a slash at its end; raises `setting_invalid` where it is none."""
+        """The hub's address, without a slash at its end; raises `setting_invalid` where it is none, or has a user."""
         endpoint = self._settings.current.network.hub.strip().rstrip("/")
         try:
+            if urlsplit(endpoint).username is not None:
+                raise SamovarError(  # which does not repeat it
+                    FailureCode.SETTING_INVALID,
+                    "network.hub has a user or a password in it, which would be written down with every download.",
+                    hint="Set it without them, with `samovar config set network.hub` or HF_ENDPOINT; a token of yours "
+                    "for that hub goes into HF_TOKEN.",
+                )
             url = URL(endpoint)
             sound = url.scheme in ("http", "https") and bool(url.host) and not url.query_string and not url.fragment
         except ValueError:

@@ -2,7 +2,9 @@
 
     file = PartialFile.open(target, size_bytes=1000, sha256="ab…")
     file.write(0, data)
-    if not file.damaged(): file.finish()
+    if file.digest() == "ab…" and not file.missing():
+        file.sync()
+        file.finish()
 
 The bytes lie in `<name>.partial`, the journal in `<name>.partial.chunks`. A line is added to the journal after the
 bytes that it is about were written, so a process that is killed loses what it had not yet written and nothing else;
@@ -163,10 +165,14 @@ class PartialFile:
                     self._drop(index)
         return whole.hexdigest()
 
-    def finish(self) -> None:
-        """Give the file its name, once it is on the disk. Raises `disk_full`."""
+    def sync(self) -> None:
+        """Bring all of it to the disk, which may take long. Raises `disk_full`."""
         with self._lock, _disk(self.target):
             os.fsync(self._file.fileno())
+
+    def finish(self) -> None:
+        """Give the file its name, after `sync`. Raises `disk_full`."""
+        with self._lock, _disk(self.target):
             self._close()
             self._path.replace(self.target)
             self._journal_path.unlink(missing_ok=True)

@@ -40,6 +40,7 @@ _PATIENT_TRIES = 8
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
 _LONGEST_RETRY_AFTER = 900.0
+_SIZE = re.compile(r"/(\d{1,15})\Z")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
 
 
@@ -204,7 +205,8 @@ class RangeRequests:
                 await self._check_version(response)
                 await self._take_all(response, span)
             elif response.status == 416:
-                raise self._other_size(response.headers.get("Content-Range", "").rpartition("/")[2])
+                found = _SIZE.search(response.headers.get("Content-Range", ""))
+                raise self._other_size(found[1] if found else "")
             else:
                 raise refusal_of(response, self._file.target.name)
 
@@ -259,9 +261,12 @@ class RangeRequests:
 
     def _check_length(self, response: Response) -> None:
         length = response.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) == self._file.size_bytes:
+        if length.isdecimal() and int(length) == self._file.size_bytes:
             return
-        raise web_page(response) or self._other_size(length)
+        if page := web_page(response):  # with or without a length
+            raise page
+        if length.isdecimal():
+            raise self._other_size(length)
 
     async def _check_version(self, response: Response) -> None:
         """Parts of two versions make no file. Where the digest will tell, a server that never agrees with itself is
@@ -303,7 +308,8 @@ class RangeRequests:
 def _version(response: Response) -> str | None:
     """What a later request can name this version by: only strong marks promise the same bytes."""
     etag = response.headers.get("ETag")
-    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
+    version = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
+    return version if version and version.isascii() else None  # other bytes can be neither kept nor sent back
 
 
 def _retry_after(error: SamovarError) -> float:

@@ -1,4 +1,4 @@
-"""The bandwidth limit: one bucket that all connections drink from.
+"""The bandwidth limit: one bucket that all connections drink from, but for those that pip opens.
 
 rate = Rate(lambda: settings.current.network.megabytes_per_second * 1e6)
 await rate.take(len(chunk))

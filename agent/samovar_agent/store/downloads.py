@@ -57,8 +57,8 @@ class Downloads:
                 [name, wanted, priority, requester, now, now, total_bytes],
             )
             db.execute(
-                "DELETE FROM downloads WHERE state IN ('done', 'failed', 'cancelled') AND id NOT IN"
-                " (SELECT id FROM downloads WHERE state IN ('done', 'failed', 'cancelled') ORDER BY id DESC LIMIT ?)",
+                "DELETE FROM downloads WHERE state IN ('done', 'cancelled') AND id NOT IN"
+                " (SELECT id FROM downloads WHERE state IN ('done', 'cancelled') ORDER BY id DESC LIMIT ?)",
                 [_KEPT],
             )
             assert cursor.lastrowid is not None

@@ -42,7 +42,7 @@ class HubAnswers:
             db.execute(
                 "DELETE FROM hub_answers WHERE substr(question, 1, ?) = ? AND question NOT IN"
                 " (SELECT question FROM hub_answers WHERE substr(question, 1, ?) = ?"
-                " ORDER BY answered_at DESC LIMIT ?)",
+                " ORDER BY rowid DESC LIMIT ?)",
                 [len(kind), kind, len(kind), kind, _KEPT],
             )
 
@@ -61,7 +61,7 @@ class HubAnswers:
     async def get_like(self, kind: str, limit: int = 100) -> list[HubAnswer]:
         """The newest answers of a kind, newest first. - kind: with its colon, `search:`."""
         return await self._read(
-            "WHERE substr(question, 1, ?) = ? ORDER BY answered_at DESC LIMIT ?", [len(kind), kind, limit]
+            "WHERE substr(question, 1, ?) = ? ORDER BY rowid DESC LIMIT ?", [len(kind), kind, limit]
         )
 
     async def _read(self, where: str, values: Sequence[str | int]) -> list[HubAnswer]:

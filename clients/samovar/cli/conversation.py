@@ -159,7 +159,7 @@ def ask_once(conversation: Conversation, prompt: str, *, as_json: bool, stats: b
     elif reply.finish_reason == "length" and conversation.sampling.max_tokens is None:
         output.note("(The reply ends here because the model's context is full.)")
     if stats:
-        output.note(stats_line(reply.stats))
+        output.note(stats_line(reply.stats), dim=True)
 
 
 def prompt_with_stdin(prompt: str | None) -> str | None:
@@ -185,4 +185,4 @@ def stats_line(stats: Stats) -> str:
     if stats.drafted_tokens:
         parts.append(f"{stats.accepted_tokens} of {stats.drafted_tokens} guessed tokens right")
     total = human.duration(stats.time_to_first_token + stats.decode_seconds)
-    return click.style(", ".join(parts) + f", {total} in all", dim=True)
+    return ", ".join(parts) + f", {total} in all"

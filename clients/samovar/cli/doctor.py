@@ -36,9 +36,10 @@ def command(as_json: bool) -> None:
     else:
         width = max(len(check.name) for check in checks)
         for check in checks:
-            click.echo(f"{_mark(check.outcome)}  {check.name.ljust(width)}  {check.message}")
+            click.echo(f"{_mark(check.outcome)}  {check.name.ljust(width)}  {terminal.harmless(check.message)}")
             if check.hint and check.outcome != "ok":
-                click.echo(f"{' ' * (len(_plain_mark(check.outcome)) + width + 4)}{click.style(check.hint, dim=True)}")
+                hint = click.style(terminal.harmless(check.hint), dim=True)
+                click.echo(f"{' ' * (len(_plain_mark(check.outcome)) + width + 4)}{hint}")
     if any(check.outcome == "failure" for check in checks):
         click.get_current_context().exit(exit_codes.FAILURE)
 

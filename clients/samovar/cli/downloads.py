@@ -115,7 +115,7 @@ def _do(request: Request[DownloadReply], *, as_json: bool, no_start: bool) -> No
         output.show_json(reply)
     else:
         found = reply.download
-        click.echo(f"{found.name}: {found.state}" + (f" ({detail(found.progress)})" if found.progress else ""))
+        output.say(f"{found.name}: {found.state}" + (f" ({detail(found.progress)})" if found.progress else ""))
 
 
 def _why(found: DownloadInfo) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from samovar.cli import exit_codes
+from samovar.cli import exit_codes, terminal
 
 if TYPE_CHECKING:
     from samovar_protocol import Failure
@@ -28,7 +28,8 @@ def rendered(ctx: click.Context) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, click.Abort) as error:
         # The first line break ends the terminal's own "^C".
-        click.echo(f"\n{error if isinstance(error, Interrupted) else 'Interrupted.'}", err=True)
+        what = terminal.harmless(str(error)) if isinstance(error, Interrupted) else "Interrupted."
+        click.echo(f"\n{what}", err=True)
         ctx.exit(exit_codes.INTERRUPTED)
     except (click.ClickException, click.exceptions.Exit):
         raise
@@ -59,9 +60,9 @@ def interruptible(sentence: str) -> Iterator[None]:
 
 def show(failure: Failure, *, as_json: bool) -> None:
     """Write a failure for people, and for programs where `as_json`."""
-    click.echo(f"{_error_word()} {failure.message}", err=True)
+    click.echo(f"{_error_word()} {terminal.harmless(failure.message)}", err=True)
     if failure.hint:
-        click.echo(failure.hint, err=True)
+        click.echo(terminal.harmless(failure.hint), err=True)
     if as_json:
         from samovar.cli.output import show_json
 

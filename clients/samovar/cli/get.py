@@ -53,6 +53,6 @@ def command(
         output.show_json(reply)
     elif reply.model is not None:
         how = "was already here" if reply.already_present else "is ready"
-        click.echo(f"{reply.model.key} {how} ({human.size(reply.model.size_bytes)}).")
+        output.say(f"{reply.model.key} {how} ({human.size(reply.model.size_bytes)}).")
     elif reply.download is not None:
-        click.echo(f"{reply.download.name} is download {reply.download.id}; `samovar downloads` shows how far it is.")
+        output.say(f"{reply.download.name} is download {reply.download.id}; `samovar downloads` shows how far it is.")

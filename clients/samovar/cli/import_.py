@@ -37,4 +37,4 @@ def command(path: Path, mode: Mode, name: str | None, as_json: bool, no_start: b
     if as_json:
         output.show_json(reply)
     else:
-        click.echo(f"{reply.model.key} is ready ({human.size(reply.model.size_bytes)}).")
+        output.say(f"{reply.model.key} is ready ({human.size(reply.model.size_bytes)}).")

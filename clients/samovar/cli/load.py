@@ -57,7 +57,7 @@ def command(
         instance = reply.instance
         how = "was already in memory" if reply.already_loaded else "is ready"
         memory = f", {human.size(instance.memory_bytes)}" if instance.memory_bytes else ""
-        click.echo(f"{instance.identifier} {how} ({instance.context_length} tokens of context{memory}).")
+        output.say(f"{instance.identifier} {how} ({instance.context_length} tokens of context{memory}).")
 
 
 def _show_estimate(estimate: MemoryEstimate) -> None:
@@ -72,6 +72,6 @@ def _show_estimate(estimate: MemoryEstimate) -> None:
             ("need", f"{human.size(estimate.need_bytes)} for {estimate.context_length} tokens of context"),
             ("of it", ", ".join(f"{human.size(amount)} {what}" for what, amount in parts.items())),
             ("free", human.size(estimate.free_bytes)),
-            ("fits", click.style("yes", fg="green") if fits else click.style("no", fg="red")),
+            ("fits", "yes", "green") if fits else ("fits", "no", "red"),
         ]
     )

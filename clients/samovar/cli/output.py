@@ -1,4 +1,7 @@
-"""What commands print: JSON for programs, tables and aligned lines for people, notes on stderr."""
+"""What commands print: JSON for programs, tables and aligned lines for people, notes on stderr.
+
+Names come from files and from the hub. What is for people contains no control characters; JSON contains all.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,20 @@ def show_json_lines(values: Iterable[object]) -> None:
     click.echo(msgspec.json.Encoder().encode_lines(list(values)), nl=False)
 
 
-def note(text: str) -> None:
+def say(text: str, colour: str | None = None) -> None:
+    """A sentence for people, on stdout."""
+    click.echo(_coloured(terminal.harmless(text), colour))
+
+
+def note(text: str, *, dim: bool = False) -> None:
     """A remark for people, on stderr."""
-    click.echo(text, err=True)
+    text = terminal.harmless(text)
+    click.echo(click.style(text, dim=True) if dim else text, err=True)
 
 
 def warn(text: str) -> None:
     """Something that works but deserves attention, on stderr."""
-    click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True)
+    click.echo(f"{click.style('Warning:', fg='yellow')} {terminal.harmless(text)}", err=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Column:
 
 def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """A table on stdout: fitted to a terminal, or plain columns two spaces apart where it is read by a program."""
+    rows = [[_in_one_line(cell) for cell in row] for row in rows]
     if terminal.stdout_is_terminal():
         _show_rich_table(columns, rows)
         return
@@ -64,15 +74,23 @@ def show_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None
         click.echo("  ".join(cells).rstrip())
 
 
-def show_lines(lines: Iterable[tuple[str, str]]) -> None:
-    """Label and value, the values below each other."""
-    pairs = list(lines)
-    width = max(len(label) for label, _ in pairs)
+def show_lines(lines: Iterable[tuple[str, str] | tuple[str, str, str | None]]) -> None:
+    """Label and value, and its colour where it has one; the values below each other."""
+    rows = [(_in_one_line(line[0]), terminal.harmless(line[1]), line[2] if len(line) > 2 else None) for line in lines]
+    width = max(len(label) for label, _, _ in rows)
     previous = ""
-    for label, value in pairs:
+    for label, value, colour in rows:
         shown = "" if label == previous else label
-        click.echo(f"{click.style(shown.ljust(width), dim=True)}  {value}")
+        click.echo(f"{click.style(shown.ljust(width), dim=True)}  {_coloured(value, colour)}")
         previous = label
+
+
+def _in_one_line(text: str) -> str:
+    return terminal.harmless(text.replace("\n", " ").replace("\t", " "))
+
+
+def _coloured(text: str, colour: str | None) -> str:
+    return click.style(text, fg=colour) if colour else text
 
 
 def _show_rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:

@@ -30,7 +30,7 @@ class ProgressBar:
     """
 
     def __init__(self, label: str, *, delay: float | None = None) -> None:
-        self._label = label
+        self._label = terminal.harmless(label)
         self._delay = DELAY if delay is None else delay
         self._latest: Progress | None = None
         self._stage = ""

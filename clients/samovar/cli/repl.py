@@ -71,7 +71,7 @@ class Repl:
             if reply.finish_reason == "length" and self._conversation.sampling.max_tokens is None:
                 output.note("(The context is full. /clear starts afresh.)")
             if self._stats:
-                output.note(stats_line(reply.stats))
+                output.note(stats_line(reply.stats), dim=True)
 
     def _command(self, text: str) -> None:
         word, _, rest = text.partition(" ")

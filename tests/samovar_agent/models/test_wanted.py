@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from samovar_agent.models.addresses import digest_in
+from samovar_agent.models.addresses import beside, digest_in
+from samovar_agent.models.hub_facts import HubFacts, KnownFile
+from samovar_agent.models.offers import from_hub
 from samovar_agent.models.sources import FolderSource, HubSource, PackageSource, UrlSource, kind
+from samovar_agent.models.wanting import wanted_of
 from samovar_protocol import FailureCode, SamovarError
 from tests.hub_server import HubServer
 from tests.hub_server.fixtures import hub_server
@@ -170,6 +175,11 @@ async def test_a_split_model_at_an_address(shop: Shop) -> None:
     await refused(shop, url, FailureCode.BAD_REQUEST, sha256=digest(PART_1))
 
 
+def test_parts_lie_beside_each_other() -> None:
+    first = "https://h/d/a%23-00001-of-00002.gguf?download=true"
+    assert beside(first, "a#-00002-of-00002.gguf") == "https://h/d/a%23-00002-of-00002.gguf?download=true"
+
+
 async def test_an_address_that_does_not_answer(shop: Shop) -> None:
     await refused(shop, f"{shop.hub.endpoint}/files/none.gguf", FailureCode.NOT_FOUND, sha256="0" * 64)
     shop.cable.plugged = False
@@ -225,6 +235,27 @@ async def test_a_folder_here(shop: Shop, tmp_path: Path) -> None:
     wanted = await shop.wanted(str(folder))
     assert [part.sha256 for part in wanted.parts] == [digest(PART_1), digest(PART_2)]
     await refused(shop, str(folder), FailureCode.BAD_REQUEST, sha256="0" * 64)
+
+
+async def test_a_file_here_is_let_go_when_its_client_leaves(shop: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "big.gguf"
+    with path.open("wb") as file:
+        file.truncate(4 << 30)  # a hole, whose digest takes seconds
+    work = asyncio.create_task(shop.wanted(str(path)))
+    await asyncio.sleep(0.2)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    assert not any(Path(f"/proc/self/fd/{number}").resolve() == path for number in os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "file"), [("Q4", "m-Q5_K_M.gguf"), ("Q4_other", "m-Q4_K_M.gguf"), ("", "m-Q4_K_M.gguf")]
+)
+def test_a_folder_of_a_repository(folder: str, file: str) -> None:
+    sizes = {"Q4/m-Q2_K.gguf": 1, "Q4/m-Q5_K_M.gguf": 2, "Q4_other/m-Q4_K_M.gguf": 3}
+    files = [KnownFile(path=path, size_bytes=size) for path, size in sizes.items()]
+    model = from_hub(HubFacts(repository="a/b", files=files))
+    assert wanted_of(model, folder=folder).parts[0].name == file
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,28 @@ async def test_who_is_cancelled_while_the_row_is_written_leaves_none_open(
     assert [row.outcome for row in rows] == ["cancelled"]
 
 
+class TestFullDisk:
+    """The end of a connection cannot be written down."""
+
+    @pytest.fixture(autouse=True)
+    def full(self, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def finish(*_: object, **__: object) -> None:
+            raise SamovarError(FailureCode.DISK_FULL, "The disk is full.")
+
+        monkeypatch.setattr(network.store.journal, "finish", finish)
+
+    async def test_what_came_is_not_lost(self, network: Network) -> None:
+        async with network.gate.connection("search", "one.example", "samovar search", asked=True):
+            pass
+        assert (await network.only_row()).outcome is None
+
+    async def test_who_is_cancelled_still_is(self, network: Network) -> None:
+        task = await opened(network)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 async def test_going_offline_cuts_what_is_open(network: Network) -> None:
     task = await opened(network)
     network.set_policy("offline")

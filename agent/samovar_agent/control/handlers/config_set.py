@@ -7,7 +7,7 @@ import asyncio
 from samovar_agent import logs
 from samovar_agent.control.call import Call
 from samovar_agent.settings import RESTART_NEEDED
-from samovar_protocol.events import NetworkChanged, SettingChanged
+from samovar_protocol.events import SettingChanged
 from samovar_protocol.replies import ConfigReply
 from samovar_protocol.requests import ConfigSet
 
@@ -24,8 +24,6 @@ async def _set(call: Call, request: ConfigSet) -> ConfigReply:
     async with services.settings_lock:
         setting = await asyncio.to_thread(services.settings.set, request.key, request.value)
     services.events.publish(SettingChanged(setting=setting))
-    if request.key == "network.policy":
-        services.events.publish(NetworkChanged(network=services.gate.info()))
     if request.key == "logs.level":
         logs.set_level(services.settings.current.logs.level)
     if request.key in ("models.folders", "models.discover"):

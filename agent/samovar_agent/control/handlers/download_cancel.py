@@ -9,4 +9,4 @@ from samovar_protocol.requests import DownloadCancel
 
 async def handle(call: Call, request: DownloadCancel) -> DownloadReply:
     """The download as it is then."""
-    return DownloadReply(download=await call.services.downloads.cancel(request.id, requester=call.requester))
+    return DownloadReply(download=await call.services.downloads.cancel(request.id))

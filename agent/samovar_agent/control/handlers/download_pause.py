@@ -9,4 +9,4 @@ from samovar_protocol.requests import DownloadPause
 
 async def handle(call: Call, request: DownloadPause) -> DownloadReply:
     """The download as it is then."""
-    return DownloadReply(download=await call.services.downloads.pause(request.id, requester=call.requester))
+    return DownloadReply(download=await call.services.downloads.pause(request.id))

@@ -9,4 +9,4 @@ from samovar_protocol.requests import DownloadResume
 
 async def handle(call: Call, request: DownloadResume) -> DownloadReply:
     """The download as it is then."""
-    return DownloadReply(download=await call.services.downloads.resume(request.id, requester=call.requester))
+    return DownloadReply(download=await call.services.downloads.resume(request.id))

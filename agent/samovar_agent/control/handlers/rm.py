@@ -15,6 +15,9 @@ async def handle(call: Call, request: Rm) -> RmReply:
     key = services.library.key_of(request.name)
     with services.instances.kept_out(key):
         info = services.library.info(key)
-        if info.state == "partial" and await services.downloads.cancel_of(Path(info.path), requester=call.requester):
+        if info.state == "partial" and await services.downloads.cancel_of(Path(info.path)):
+            # What was not the download's. By its name alone another model could be meant, now that this one is gone.
+            if any((left.key, left.path) == (key, info.path) for left in services.library.ls()):
+                await services.library.rm(key)
             return RmReply(key=key, freed_bytes=info.size_bytes)
         return await services.library.rm(key)

@@ -77,23 +77,21 @@ class Downloads:
 
     async def pause(self, request: web.Request, job: Job) -> web.Response:
         """What came is kept."""
-        return await self._do(request, job, self._services.downloads.pause)
+        return await self._do(request, self._services.downloads.pause)
 
     async def resume(self, request: web.Request, job: Job) -> web.Response:
         """Go on with one that was paused or failed."""
-        return await self._do(request, job, self._services.downloads.resume)
+        return await self._do(request, self._services.downloads.resume)
 
     async def cancel(self, request: web.Request, job: Job) -> web.Response:
         """What came is deleted."""
-        return await self._do(request, job, self._services.downloads.cancel)
+        return await self._do(request, self._services.downloads.cancel)
 
-    async def _do(self, request: web.Request, job: Job, change: Callable[..., Awaitable[DownloadInfo]]) -> web.Response:
+    async def _do(self, request: web.Request, change: Callable[[int], Awaitable[DownloadInfo]]) -> web.Response:
         digits = request.match_info["id"]
         if not digits.isdecimal() or len(digits) > 18:
             raise SamovarError(FailureCode.NOT_FOUND, f"There is no download '{digits[:40]}'.", hint="List them.")
-        return json_response(
-            msgspec.json.encode(DownloadReply(download=await change(int(digits), requester=job.client)))
-        )
+        return json_response(msgspec.json.encode(DownloadReply(download=await change(int(digits)))))
 
     async def _follow(self, get: Get, client: str, events: EventStream) -> None:
         coming: asyncio.Queue[Progress | None] = asyncio.Queue()
