@@ -329,7 +329,9 @@ class Downloads:
         try:
             model = await self._run.add(job, fetched)
             job.model = model.key
-            await self._change(job, "done", model=model.key)
+            if job.total_bytes is None:  # what is made here has a size only now
+                job.progress.begin(model.size_bytes, model.size_bytes)
+            await self._change(job, "done", model=model.key, total_bytes=job.progress.total)
             self._jobs.pop(job.id, None)
             job.settle(model)
         except Exception as error:

@@ -243,6 +243,14 @@ async def test_a_model_comes_and_stays(shop: Shop, content: bytes) -> None:
     assert shop.sent() == sent
 
 
+async def test_a_size_that_nobody_knew_is_known_at_the_end(shop: Shop, content: bytes) -> None:
+    part = shop.known["tiny"].parts[0]
+    shop.change(parts=[replace(part, size_bytes=None)])
+    await shop.get()
+    for download in (await shop.only(), (await shop.downloads.ls())[0]):
+        assert download.progress == Progress(stage="done", done=len(content), total=len(content))
+
+
 async def test_progress_has_speed_and_an_end(shop: Shop, content: bytes) -> None:
     await (await shop.midway())
     downloading = [told for told in shop.told if told.stage == "downloading"]
