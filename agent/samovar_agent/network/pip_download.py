@@ -49,7 +49,7 @@ async def download(
         while not waiting.done():
             await asyncio.wait([waiting], timeout=_POLL_SECONDS)
             # pip copies the finished wheel: the largest file is the wheel, the sum of all would count it twice.
-            here = max((_size(path) for below in (wheels, temporary) for path in below.rglob("*.whl")), default=0)
+            here = max(_largest_wheel(wheels), _largest_wheel(temporary))
             if limit is not None and here > limit:
                 raise SamovarError(
                     FailureCode.DIGEST_MISMATCH,
@@ -147,9 +147,15 @@ def _failure(requirement: str, output: str, errors: str) -> SamovarError:
     )
 
 
+def _largest_wheel(folder: Path) -> int:
+    """Bytes of the largest wheel at or below `folder`, where pip makes and removes files and folders meanwhile."""
+    # `Path.rglob` raises where a folder goes while it looks; `os.walk` passes over it.
+    return max((_size(Path(at, name)) for at, _, names in os.walk(folder) for name in names), default=0)
+
+
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return path.stat().st_size if path.suffix == ".whl" else 0
     except OSError:  # pip has just removed it
         return 0
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,3 +58,19 @@ async def test_without_pip_the_hint_is_the_command_that_brings_it(
         await pip_download.download("p==1", tmp_path, limit=None, on_change=lambda here, hosts: None)
     assert caught.value.code == FailureCode.NETWORK_FAILED
     assert "-m ensurepip" in caught.value.hint
+
+
+def test_a_folder_that_pip_removes_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in ("unpacked", 10), ("unpacked/deep", 20), ("kept", 30):
+        (tmp_path / "pip" / name).mkdir(parents=True)
+        (tmp_path / "pip" / name / "p-1-py3-none-any.whl").write_bytes(bytes(size))
+    (tmp_path / "pip" / "kept" / "p.metadata").write_bytes(bytes(90))
+    scandir = os.scandir
+
+    def removed_first(path: Any) -> Any:
+        if Path(path).name == "unpacked":
+            Path(path).rename(tmp_path / "gone")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", removed_first)
+    assert pip_download._largest_wheel(tmp_path / "pip") == 30
