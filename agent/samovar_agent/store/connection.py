@@ -32,6 +32,14 @@ def connect(path: Path) -> Database:
     return _sqlite_utils().Database(connection, execute_plugins=False)  # type: ignore[no-any-return]
 
 
+def connect_reader(path: Path) -> Database:
+    """A connection to the file at `path`, which is there, that can write nothing. Any thread may close it."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+    db: Database = _sqlite_utils().Database(connection, execute_plugins=False)
+    db.execute("PRAGMA query_only = ON")
+    return db
+
+
 def configure(db: Database) -> str:
     """Set what holds for this connection; returns the journal mode that the file has now.
 
@@ -80,6 +88,8 @@ def _sqlite_utils() -> ModuleType:
     It imports numpy and pandas where they are installed, only to know their column types. The agent has neither in
     its memory otherwise; hiding them while it looks saves 11 of 15 MB, and most of the time.
     """
+    if (known := sys.modules.get("sqlite_utils")) is not None:
+        return known  # a later connection must not hide numpy from a thread that imports it just then
     hidden = [name for name in ("numpy", "pandas") if name not in sys.modules]
     modules = cast("dict[str, ModuleType | None]", sys.modules)
     modules.update(dict.fromkeys(hidden))

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from samovar_agent.store.migrations import m0001_initial, m0002_models_and_network
+from samovar_agent.store.migrations import m0001_initial, m0002_models_and_network, m0003_documents
 from samovar_protocol import FailureCode, SamovarError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Migration(NamedTuple):
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "initial", m0001_initial.migrate),
     Migration(2, "models_and_network", m0002_models_and_network.migrate),
+    Migration(3, "documents", m0003_documents.migrate),
 )
 """Every step ever released, in order; append only."""
 

@@ -1,4 +1,4 @@
-"""The store: one SQLite file behind one thread.
+"""The store: one SQLite file, one thread that writes, and some that only read.
 
     store = await Store.open(places.database_file)
     await store.models.put(row)
@@ -16,14 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from samovar_agent.store import connection
+from samovar_agent.store.chunks import Chunks
+from samovar_agent.store.collections import Collections
+from samovar_agent.store.conversations import Conversations
 from samovar_agent.store.digests import Digests
+from samovar_agent.store.documents import Documents
 from samovar_agent.store.downloads import Downloads
 from samovar_agent.store.hub_answers import HubAnswers
 from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
 from samovar_agent.store.models import Models
+from samovar_agent.store.readers import Readers
 from samovar_agent.store.schedule import Schedule
+from samovar_agent.store.sources import Sources
 from samovar_agent.store.tokens import Tokens
+from samovar_agent.store.vectors import Vectors
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -35,7 +42,8 @@ class Store:
     """The open database; made by `Store.open`.
 
     - path: the file. - journal_mode: "wal" unless the file system refuses it.
-    - models, journal, tokens, digests, downloads, hub_answers, schedule: one object a table.
+    - models, journal, tokens, digests, downloads, hub_answers, schedule, collections, sources, documents, chunks,
+    vectors, conversations: one object for what belongs together.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +56,14 @@ class Store:
         self.downloads = Downloads(self)
         self.hub_answers = HubAnswers(self)
         self.schedule = Schedule(self)
+        self.collections = Collections(self)
+        self.sources = Sources(self)
+        self.documents = Documents(self)
+        self.chunks = Chunks(self)
+        self.vectors = Vectors(self)
+        self.conversations = Conversations(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._readers = Readers(path)
         self._db: Database | None = None
         self._closed = False
 
@@ -62,6 +77,7 @@ class Store:
         try:
             await store._call(store._connect)
             await store.journal.mark_interrupted()
+            await store.documents.mark_interrupted()
             await store.tokens.read()
         except BaseException:
             await store.close()
@@ -83,14 +99,23 @@ class Store:
         """
         return await self._call(lambda: self._transaction(function))
 
+    async def read(self, function: Callable[[Database], T]) -> T:
+        """Call `function(db)`, which writes nothing, beside whatever is being written; it sees the last commit.
+
+        Raises what `function` raises.
+        """
+        if self.journal_mode != "wal":  # a rollback journal lets nobody read while somebody writes
+            return await self.run(function)
+        return await self._call(lambda: self._readers.transaction(function), self._readers.threads)
+
     async def check(self) -> str | None:
         """What is wrong with the file, or None; reads all of it."""
         found = await self.run(lambda db: [str(row[0]) for row in db.execute("PRAGMA quick_check(3)")])
         return None if found == ["ok"] else "; ".join(found)
 
-    async def _call(self, function: Callable[[], T]) -> T:
+    async def _call(self, function: Callable[[], T], threads: ThreadPoolExecutor | None = None) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+            return await asyncio.get_running_loop().run_in_executor(threads or self._thread, function)
         except Exception as error:
             failure = connection.failure(error, self.path)
             if failure is None:
@@ -109,6 +134,7 @@ class Store:
         self._db = db
 
     def _disconnect(self) -> None:
+        self._readers.close()
         if self._db is not None:
             self._db.close()
             self._db = None

@@ -1,4 +1,4 @@
-"""Run by `test_store` in a file system of one megabyte: fills it, and checks what the store does then."""
+"""Run by `test_store` on a disk of two megabytes: fills it, and checks what the store does then."""
 
 from __future__ import annotations
 
@@ -67,5 +67,6 @@ async def fill(folder: Path) -> None:
         raise AssertionError("a store was made on a full disk")
 
 
-asyncio.run(fill(Path(sys.argv[1])))
-print("all checked")
+if __name__ == "__main__":
+    asyncio.run(fill(Path(sys.argv[1])))
+    print("all checked")

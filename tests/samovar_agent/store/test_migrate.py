@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import struct
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sqlite_utils import Database
 
 from samovar_agent.store import connection
 from samovar_agent.store import store as store_module
+from samovar_agent.store.conversations import Attachment, Citation
 from samovar_agent.store.migrate import MIGRATIONS, Migration, migrate
 from samovar_agent.store.models import ModelRow
 from samovar_agent.store.store import Store
@@ -95,6 +97,50 @@ async def test_a_frozen_file_opens_with_everything_in_it(tmp_path: Path, number:
         ("editor", ["admin"], 1700000003.0),
     ]
     assert live == tokens[0]
+
+
+@pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS if migration.number >= 3])
+async def test_documents_and_conversations_of_a_frozen_file(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "samovar.db"
+    shutil.copy(DATA / f"v{number}.db", path)
+    store = await Store.open(path)
+    [collection] = await store.collections.ls()
+    [source] = await store.sources.ls(collection.id)
+    tea, broken, later = await store.documents.ls()
+    chunks = await store.chunks.of_content(tea.content or 0)
+    found = await store.chunks.words("boiling")
+    vectors = await store.vectors.get("minilm", [1, 2])
+    [talk] = await store.conversations.ls()
+    question, answer = await store.conversations.messages(talk.id)
+    await store.chunks.check_words()
+    await store.close()
+
+    assert (collection.name, collection.model, collection.settings) == ("papers", "minilm", {"chunk_tokens": 256})
+    assert (source.kind, source.path, source.excludes, source.watch) == ("folder", "/home/me/papers", ["*.tmp"], True)
+    assert (tea.path, tea.state, tea.sha256, tea.title, tea.pages, tea.mtime) == (
+        "/home/me/papers/tea.pdf",
+        "ready",
+        "cd" * 32,
+        "On Tea",
+        2,
+        1700000000.5,
+    )
+    assert (broken.state, broken.problem) == ("failed", '{"reason": "damaged", "message": "It ends too early."}')
+    assert (later.state, later.content) == ("queued", None)
+    assert [(chunk.text, chunk.heading, chunk.page, chunk.start, chunk.end) for chunk in chunks] == [
+        ("A samovar boils water.", "Tea > Water", 1, 0, 22),
+        ("Tea is made of it.", "Tea", 2, 23, 41),
+    ]
+    assert [chunk for chunk, _ in found] == [1]
+    assert vectors == {1: struct.pack("<2f", 0.6, 0.8), 2: struct.pack("<2f", 0.6, 0.8)}
+    assert (talk.title, talk.collections, talk.model) == ("Tea", [collection.id], "smollm2")
+    assert (question.message.content, question.attachments) == (
+        "What boils?",
+        [Attachment(name="tea.pdf", document=tea.id)],
+    )
+    assert answer.citations == [
+        Citation(number=1, name="tea.pdf", quote="boils water", document=tea.id, page=1, start=10, end=21)
+    ]
 
 
 @pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from sqlite_utils import Database
 from samovar_agent.store import connection
 from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, SamovarError
+from tests.samovar_agent.store.small_disk import run_on_small_disk
 
 HERE = Path(__file__).parent
 
@@ -156,16 +156,4 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
 
 @pytest.mark.processes
 def test_a_full_disk_is_a_sentence_and_costs_nothing_saved(tmp_path: Path) -> None:
-    if sys.platform != "linux" or shutil.which("unshare") is None:
-        pytest.skip("needs Linux and `unshare` (apt install util-linux) for a disk of one megabyte")
-    probe = subprocess.run(["unshare", "-rm", "true"], capture_output=True, text=True)
-    if probe.returncode:
-        pytest.skip(f"this machine permits no file system of our own: {probe.stderr.strip()}")
-    script = 'mount -t tmpfs -o size=1m samovar "$1" && exec "$2" "$3" "$1"'
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script, "sh", str(tmp_path), sys.executable, str(HERE / "full_disk.py")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.stdout == "all checked\n", done.stderr
+    run_on_small_disk(tmp_path, "full_disk", megabytes=2)

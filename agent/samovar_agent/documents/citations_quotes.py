@@ -1,0 +1,157 @@
+"""Finds words again in a text that has them with other spaces, line breaks, quotation marks or hyphens.
+
+Searchable("The trial cost\\n1.5 million.").find("trial cost 1.5 million")      # (4, 29)
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterator
+
+Span = tuple[int, int]
+
+_ELLIPSIS = re.compile(r"\[?(?:\.\s?){3,}\]?|\[?…\]?")
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?])[\"”’»)\]]*\s+|(?<=[。！？])|\n\s*\n")
+_LINE_ENDS = re.compile(rf"{_SENTENCE_ENDS.pattern}|\n")
+_WORD = re.compile(r"\w+")
+_LONG_SENTENCE = 300
+"""Characters; what is longer is most often a table or a list, and its lines are looked at one by one."""
+_STEM = 6
+"""Words count as the same when they begin with the same letters, so that endings do not matter."""
+_LEAST_SHARE = 0.35
+"""So much of a statement's words, by length, must be in a sentence for it to be what the statement stands on."""
+_LEAST_WORDS = 2
+
+
+class Searchable:
+    """A text in which quotes are looked for by what matters: letters, digits, symbols, and points within numbers."""
+
+    def __init__(self, text: str) -> None:
+        self._letters, self._places = _essence(text)
+
+    def find(self, quote: str) -> Span | None:
+        """Where the quote stands, in whole words and numbers; None where it does not. For `…` there may be anything."""
+        first = last = -1
+        at = 0
+        for piece in _ELLIPSIS.split(quote):
+            letters, _ = _essence(piece)
+            if not letters:
+                continue
+            found = self._find(letters, at)
+            if found < 0:
+                return None
+            at = found + len(letters)
+            first = self._places[found] if first < 0 else first
+            last = self._places[at - 1]
+        return None if first < 0 else (first, last + 1)
+
+    def _find(self, letters: str, at: int) -> int:
+        found = self._letters.find(letters, at)
+        while found >= 0 and (self._cuts(found) or self._cuts(found + len(letters))):
+            found = self._letters.find(letters, found + 1)
+        return found
+
+    def _cuts(self, at: int) -> bool:
+        """Whether a word or a number goes on there: `legal` is not in `illegal`, `5 million` not in `1.5 million`."""
+        if not 0 < at < len(self._letters) or self._places[at] - self._places[at - 1] > 1:
+            return False
+        before, after = self._letters[at - 1], self._letters[at]
+        if before in ".,:/-":
+            return True
+        return _is_spaced(before) and (_is_spaced(after) or after in ".,:/")
+
+
+def sentences(text: str, *, lines: bool = False) -> list[Span]:
+    """Where sentences stand, in order, without the spaces around them. - lines: a line break ends one too."""
+    spans: list[Span] = []
+    start = 0
+    for gap in (_LINE_ENDS if lines else _SENTENCE_ENDS).finditer(text):
+        spans.append((start, gap.end()))
+        start = gap.end()
+    spans.append((start, len(text)))
+    return [span for span in (_trimmed(text, *span) for span in spans) if span[0] < span[1]]
+
+
+def sentences_around(spans: list[Span], place: int) -> tuple[Span | None, Span | None]:
+    """The sentence that begins before `place`, which may be in it, and the one after."""
+    number = bisect_left(spans, (place, 0))
+    return spans[number - 1] if number else None, spans[number] if number < len(spans) else None
+
+
+def best_sentence(text: str, statement: str) -> Span | None:
+    """The sentence of `text` that has most of a statement's words; None where none has enough of them."""
+    wanted = _words(statement)
+    total = sum(wanted.values())
+    best: tuple[float, Span] | None = None
+    for span in _short_sentences(text):
+        shared = wanted.keys() & _words(text[slice(*span)]).keys()
+        share = sum(wanted[word] for word in shared) / total if total else 0.0
+        if len(shared) >= _LEAST_WORDS and share >= _LEAST_SHARE and (best is None or share > best[0]):
+            best = (share, span)
+    return best[1] if best else None
+
+
+def _short_sentences(text: str) -> Iterator[Span]:
+    for start, end in sentences(text):
+        if end - start <= _LONG_SENTENCE:
+            yield start, end
+        else:
+            yield from ((start + left, start + right) for left, right in sentences(text[start:end], lines=True))
+
+
+def _is_spaced(letter: str) -> bool:
+    """Whether it belongs to a script that puts spaces between words."""
+    return letter.isalnum() and letter < "\u2e80"
+
+
+def _trimmed(text: str, start: int, end: int) -> Span:
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+
+
+def _words(text: str) -> dict[str, int]:
+    """Beginnings of words with their weights: long words say more. Scripts without spaces count by letters."""
+    found: dict[str, int] = {}
+    for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
+        if not all(_is_spaced(letter) for letter in word):
+            found.update(dict.fromkeys(word, 2))
+        elif len(word) > 2 or word.isdigit():
+            found[word[:_STEM]] = min(len(word), 8)
+    return found
+
+
+def _essence(text: str) -> tuple[str, list[int]]:
+    """What is compared, and where each of its characters stands in the text."""
+    letters: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        if character.isspace():
+            continue
+        if character.isalnum():
+            plain = character.lower() if character.isascii() else _folded(character)
+        elif _says_something(text, place, character):
+            plain = "-" if character in "−–" else character
+        else:
+            continue
+        letters.append(plain)
+        places += [place] * len(plain)
+    return "".join(letters), places
+
+
+def _folded(character: str) -> str:
+    """Without accents, since some programs write them as characters of their own."""
+    plain = unicodedata.normalize("NFKD", character).casefold()
+    return "".join(part for part in plain if not unicodedata.combining(part))
+
+
+def _says_something(text: str, place: int, character: str) -> bool:
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
+    if character in ".,:/":
+        return before.isdigit() and after.isdigit()
+    if character in "-−–":  # a minus; a hyphen may be the line's
+        return after.isdigit() and not before.isalnum()
+    if character.isascii():
+        return character in "%$+<=>"
+    return unicodedata.category(character) in ("Sm", "Sc")

@@ -1,0 +1,113 @@
+"""The agent's side: hands files to the process that reads them, one at a time, and ends it where it does not behave."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from samovar_agent.documents.extracted import Extracted
+from samovar_agent.documents.extraction.limits import Limits
+from samovar_agent.documents.extraction.names import file_title
+from samovar_agent.documents.extraction.reading import Failed, ReadingProcess
+from samovar_protocol import FailureCode, SamovarError
+
+# -P: a `queue.py` in the folder that the agent happens to run in must not be taken for Python's own.
+WORKER_COMMAND = (sys.executable, "-P", "-m", "samovar_agent.documents.extraction.worker")
+
+
+class Extractor:
+    """Reads files as text.
+
+        extractor = Extractor(places.run / "extraction")
+        extracted = await extractor.extract(Path("report.pdf"))
+        if extracted.problem: ...
+        await extractor.close()
+
+    - scratch: a folder in which only this user may write, emptied for each process; the libraries put programs there
+    and load them. - limits: what one file may take. - command: starts the process that reads.
+    """
+
+    def __init__(self, scratch: Path, limits: Limits | None = None, *, command: Sequence[str] = WORKER_COMMAND) -> None:
+        self._scratch = scratch
+        self._limits = limits or Limits()
+        self._command = tuple(command)
+        self._turn = asyncio.Lock()
+        self._process: ReadingProcess | None = None
+        self._files = 0
+        self._idle: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process that reads; None while there is none."""
+        return self._process.pid if self._process is not None else None
+
+    async def extract(self, path: Path) -> Extracted:
+        """Read a file; who else asks meanwhile waits. Cancelling ends the process with the file.
+
+        Whatever is wrong with the file is in the result's `problem`. Raises `internal` where no process can be started.
+        """
+        async with self._turn:
+            self._stop_idling()
+            process = await self._running()
+            try:
+                done = await process.read(path)
+            except Failed as failed:
+                await self._end()
+                title = file_title(os.fsencode(path))
+                return Extracted(title=title, media_type="application/octet-stream", text="", problem=failed.problem)
+            except BaseException:
+                await self._end()
+                raise
+            self._files += 1
+            if done.exhausted or self._files >= self._limits.files:
+                await self._end()
+            else:
+                self._idle = asyncio.get_running_loop().call_later(self._limits.idle_seconds, self._idled)
+            return done.extracted
+
+    async def close(self) -> None:
+        """End the process; a file that is being read comes to its end first."""
+        async with self._turn:
+            self._stop_idling()
+            await self._end()
+
+    async def _running(self) -> ReadingProcess:
+        if self._process is not None and not self._process.is_running:  # killed from outside between two files
+            await self._end()
+        if self._process is None:
+            _empty(self._scratch)
+            self._process = await ReadingProcess.start(self._command, self._limits, self._scratch)
+            self._files = 0
+        return self._process
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            await process.kill()
+
+    def _stop_idling(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def _idled(self) -> None:
+        if not self._turn.locked():
+            self._ending = asyncio.create_task(self.close())
+
+
+def _empty(folder: Path) -> None:
+    """Nothing that another version or a killed process left there is used again."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SamovarError(
+            FailureCode.INTERNAL,
+            f"The folder {folder} cannot be made: {error.strerror or error}.",
+            hint="Free some space, or let this user write there.",
+        ) from error

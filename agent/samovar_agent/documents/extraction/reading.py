@@ -1,0 +1,176 @@
+"""One process that reads files: started, asked, watched and killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from samovar_agent.documents.extracted import Problem
+from samovar_agent.documents.extraction import wire
+from samovar_agent.documents.extraction.limits import Limits
+from samovar_agent.engine.machine import resident_bytes
+from samovar_agent.platforms import keep_child
+from samovar_protocol import FailureCode, SamovarError
+
+_START_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
+"""So often it is looked at how much memory the process takes. Its own limit is exact, but not every system has one."""
+_LAST_WORDS_SECONDS = 1.0
+_LAST_WORDS_BYTES = 8192
+_OUT_OF_MEMORY = ("memory allocation of", "MemoryError", "bad_alloc", "out of memory")
+"""What Rust, Python, C++ and PDFium say on standard error before they end for want of memory."""
+
+
+class Failed(Exception):
+    """The process did not give an answer. - problem: what that means for the file that it had."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class ReadingProcess:
+    """A worker, its two pipes, and its last words."""
+
+    def __init__(self, process: asyncio.subprocess.Process, limits: Limits) -> None:
+        self._process, self._limits = process, limits
+        self._last_words = b""
+        self._errors = asyncio.create_task(self._read_errors())
+
+    @classmethod
+    async def start(cls, command: Sequence[str], limits: Limits, scratch: Path) -> ReadingProcess:
+        """Start it and wait until it is ready; raises `internal`. - scratch: where it keeps temporary files."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=_surroundings(scratch),
+            )
+        except OSError as error:
+            raise _not_started(error.strerror or str(error)) from error
+        keep_child(process.pid)
+        reading = cls(process, limits)
+        try:
+            await asyncio.wait_for(reading._ask(wire.Begin(limits)), _START_SECONDS)
+        except (OSError, EOFError, msgspec.MsgspecError, TimeoutError) as error:
+            await reading.kill()
+            raise _not_started(reading._last_line() or "it did not answer") from error
+        except BaseException:
+            await reading.kill()
+            raise
+        return reading
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet, as far as we know."""
+        return self._process.returncode is None
+
+    async def read(self, path: Path) -> wire.Done:
+        """Read one file; raises `Failed`, after which this process is of no more use."""
+        asked = asyncio.create_task(self._ask(wire.Read(os.fsencode(path))))
+        try:
+            return await self._watched(asked)
+        finally:
+            asked.cancel()
+
+    async def kill(self) -> None:
+        """End it now."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._errors, _LAST_WORDS_SECONDS)
+
+    async def _watched(self, asked: asyncio.Task[wire.Answer]) -> wire.Done:
+        limits, clock = self._limits, asyncio.get_running_loop().time
+        deadline = clock() + limits.seconds
+        while not (await asyncio.wait([asked], timeout=min(_LOOK_SECONDS, max(0.0, deadline - clock()))))[0]:
+            if resident_bytes(self.pid) > limits.memory_bytes:
+                raise Failed(_out_of_memory(limits))
+            if clock() >= deadline:
+                raise Failed(
+                    Problem(reason="too_slow", message=f"Reading it took longer than {limits.seconds:g} seconds.")
+                )
+        try:
+            answer = asked.result()
+        except (OSError, EOFError, msgspec.MsgspecError) as error:
+            raise Failed(await self._why()) from error
+        if not isinstance(answer, wire.Done):
+            raise Failed(await self._why())
+        return answer
+
+    async def _ask(self, command: wire.Command) -> wire.Answer:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(wire.encode(command))
+        length = int.from_bytes(await self._process.stdout.readexactly(wire.LENGTH_BYTES), "big")
+        if length > wire.MAX_MESSAGE_BYTES:
+            raise EOFError(f"a message of {length:,} bytes")
+        answer: wire.Answer = wire.answers.decode(await self._process.stdout.readexactly(length))
+        return answer
+
+    async def _why(self) -> Problem:
+        """What it means for a file that the process ended, or sent no message, while it had that file."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), _LAST_WORDS_SECONDS)
+        await asyncio.wait([self._errors], timeout=_LAST_WORDS_SECONDS)
+        words = self._last_words.decode("utf-8", "replace")
+        if any(sign in words for sign in _OUT_OF_MEMORY):
+            return _out_of_memory(self._limits)
+        return Problem(
+            reason="crashed",
+            message=f"The program that reads documents {_how(self._process.returncode)} while it had this file.",
+            hint="The file may be damaged; open it with the program that made it, and save it anew.",
+        )
+
+    def _last_line(self) -> str:
+        return self._last_words.decode("utf-8", "replace").strip().rpartition("\n")[2]
+
+    async def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        while data := await self._process.stderr.read(_LAST_WORDS_BYTES):
+            self._last_words = (self._last_words + data)[-_LAST_WORDS_BYTES:]
+
+
+def _surroundings(scratch: Path) -> dict[str, str]:
+    # The library unpacks the one that reads PDF into the folder for temporary files, and loads what lies there by that
+    # name and of about that size. In a folder that all users share, that could be anybody's.
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+    return {**os.environ, **temporary, "SAMOVAR_WORKER_PARENT": str(os.getpid())}
+
+
+def _out_of_memory(limits: Limits) -> Problem:
+    megabytes = limits.memory_bytes // (1024 * 1024)
+    return Problem(reason="out_of_memory", message=f"Reading it takes more than {megabytes:,} MB of memory.")
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "sent what is no message"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
+
+
+def _not_started(why: str) -> SamovarError:
+    return SamovarError(
+        FailureCode.INTERNAL,
+        f"The process that reads documents could not be started: {why.rstrip('.')}.",
+        hint="Try again; where it stays like this, install Samovar again.",
+    )

@@ -1,0 +1,123 @@
+"""Collections: sets of documents that are searched together."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from samovar_agent.store.columns import text_column
+from samovar_protocol import FailureCode, SamovarError
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from samovar_agent.store.store import Store
+
+
+class CollectionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A collection. - model: key of the model whose vectors it is searched with; None for words alone."""
+
+    id: int
+    name: str
+    model: str | None
+    created_at: float
+    settings: dict[str, Any]
+
+
+class Collections:
+    """The table `collections`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def create(
+        self, name: str, *, model: str | None = None, settings: dict[str, Any] | None = None
+    ) -> CollectionRow:
+        """A new, empty collection. Raises `bad_request` where the name is taken."""
+        name, created_at = text_column(name), time.time()
+
+        def insert(db: Database) -> int | None:
+            cursor = db.execute(
+                "INSERT INTO collections (name, model, created_at, settings) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (name) DO NOTHING",
+                [name, model, created_at, _json(settings or {})],
+            )
+            return cursor.lastrowid if cursor.rowcount else None
+
+        if (id_ := await self._store.run(insert)) is None:
+            raise _taken(name)
+        return CollectionRow(id=id_, name=name, model=model, created_at=created_at, settings=settings or {})
+
+    async def ls(self) -> list[CollectionRow]:
+        """Every collection, sorted by name."""
+        return await self._read("ORDER BY name", [])
+
+    async def get(self, id_: int) -> CollectionRow:
+        """The collection with this id. Raises `not_found`."""
+        return _only(await self._read("WHERE id = ?", [id_]), f"number {id_}")
+
+    async def find(self, name: str) -> CollectionRow:
+        """The collection of this name. Raises `not_found`."""
+        return _only(await self._read("WHERE name = ?", [text_column(name)]), f"called '{name}'")
+
+    async def rename(self, id_: int, name: str) -> None:
+        """Give it another name. Raises `bad_request` where that is taken; nothing happens where it is gone."""
+        name = text_column(name)
+
+        def update(db: Database) -> bool:
+            if db.execute("SELECT 1 FROM collections WHERE name = ? AND id != ?", [name, id_]).fetchone():
+                return False
+            db.execute("UPDATE collections SET name = ? WHERE id = ?", [name, id_])
+            return True
+
+        if not await self._store.run(update):
+            raise _taken(name)
+
+    async def set_model(self, id_: int, model: str | None) -> None:
+        """Search it with the vectors of this model from now on."""
+        await self._store.run(lambda db: db.execute("UPDATE collections SET model = ? WHERE id = ?", [model, id_]))
+
+    async def set_settings(self, id_: int, settings: dict[str, Any]) -> None:
+        """Replace its settings."""
+        values = [_json(settings), id_]
+        await self._store.run(lambda db: db.execute("UPDATE collections SET settings = ? WHERE id = ?", values))
+
+    async def delete(self, id_: int) -> bool:
+        """Remove it with its sources and documents; says whether there was one.
+
+        It is gone at once; what its documents said takes room until `Documents.sweep` has gone over it.
+        """
+
+        def remove(db: Database) -> bool:
+            db.execute("DELETE FROM documents WHERE collection = ?", [id_])
+            db.execute("DELETE FROM sources WHERE collection = ?", [id_])
+            return db.execute("DELETE FROM collections WHERE id = ?", [id_]).rowcount > 0
+
+        return await self._store.run(remove)
+
+    async def _read(self, where: str, values: list[str | int]) -> list[CollectionRow]:
+        question = f"SELECT * FROM collections {where}"  # noqa: S608 - only texts of ours
+        rows = await self._store.read(lambda db: list(db.query(question, values)))
+        return [
+            msgspec.convert({**row, "settings": msgspec.json.decode(row["settings"])}, CollectionRow) for row in rows
+        ]
+
+
+def _only(rows: list[CollectionRow], wanted: str) -> CollectionRow:
+    if not rows:
+        raise SamovarError(
+            FailureCode.NOT_FOUND, f"There is no collection {wanted}.", hint="See `samovar docs collections`."
+        )
+    return rows[0]
+
+
+def _taken(name: str) -> SamovarError:
+    return SamovarError(
+        FailureCode.BAD_REQUEST, f"There is a collection called '{name}' already.", hint="Choose another name."
+    )
+
+
+def _json(settings: dict[str, Any]) -> str:
+    return msgspec.json.encode(settings).decode()

@@ -1,0 +1,109 @@
+"""What files say, stored once however many documents are the same file. Functions for the store's own thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from samovar_agent.store.columns import text_column
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+
+class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage to store.
+
+    - start, end: its characters in the document's text. - tokens: as the embedding model counts them.
+    - heading: of all levels above it; may be empty. - page: from 1; None where the format has none.
+    """
+
+    text: str
+    start: int
+    end: int
+    tokens: int
+    heading: str = ""
+    page: int | None = None
+
+
+class Content(NamedTuple):
+    """What a file says, without its text. - sha256: of the file. - recipe: what cut it into chunks."""
+
+    sha256: str
+    recipe: str
+    title: str
+    media_type: str
+    pages: int | None
+
+
+def find_content(db: Database, sha256: str, recipe: str) -> tuple[int, Content] | None:
+    """The content of a file, and its id, where it is known already."""
+    row = db.execute(
+        "SELECT id, sha256, recipe, title, media_type, pages FROM contents WHERE sha256 = ? AND recipe = ?",
+        [sha256, recipe],
+    ).fetchone()
+    return (row[0], Content(*row[1:])) if row else None
+
+
+def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> tuple[int, list[int]]:
+    """Store a content with its chunks; returns its id and theirs.
+
+    A chunk that says what another says, under the same title and heading, gets the vectors of that one.
+    """
+    values = [content.sha256, content.recipe, content.title, content.media_type, content.pages]
+    id_ = db.execute(
+        "INSERT INTO contents (sha256, recipe, title, media_type, pages) VALUES (?, ?, ?, ?, ?)", values
+    ).lastrowid
+    assert id_ is not None
+    first = 1 + int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'chunks'").fetchone()[0])
+    ids = list(range(first, first + len(chunks)))
+    texts = [(text_column(chunk.heading), text_column(chunk.text)) for chunk in chunks]
+    db.conn.executemany(
+        'INSERT INTO chunks (id, content, ordinal, page, start, "end", tokens, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+        [
+            (first + ordinal, id_, ordinal, chunk.page, chunk.start, chunk.end, chunk.tokens, _digest(content, *text))
+            for ordinal, (chunk, text) in enumerate(zip(chunks, texts, strict=True))
+        ],
+    )
+    db.conn.executemany(
+        "INSERT INTO chunk_texts (chunk, heading, text) VALUES (?, ?, ?)",
+        [(chunk, *text) for chunk, text in zip(ids, texts, strict=True)],
+    )
+    db.conn.executemany(
+        "INSERT INTO chunk_words (rowid, title, heading, text) VALUES (?, ?, ?, ?)",
+        [(chunk, content.title, *text) for chunk, text in zip(ids, texts, strict=True)],
+    )
+    # Only the oldest chunk of the same words is looked at: a page of small print may be in ten thousand documents.
+    db.execute(
+        "INSERT INTO chunk_vectors (chunk, model, vector)"
+        " SELECT fresh.id, known.model, known.vector FROM chunks AS fresh"
+        " JOIN chunk_vectors AS known ON known.chunk ="
+        " (SELECT min(twin.id) FROM chunks AS twin WHERE twin.sha256 = fresh.sha256)"
+        " WHERE fresh.content = ? AND known.chunk < ?",
+        [id_, first],
+    )
+    return id_, ids
+
+
+def remove_unused(db: Database, content: int) -> list[int]:
+    """Remove a content that is no document's any more; returns the ids of its chunks, which are gone."""
+    if db.execute("SELECT 1 FROM documents WHERE content = ? LIMIT 1", [content]).fetchone():
+        return []
+    gone = [int(row[0]) for row in db.execute("SELECT id FROM chunks WHERE content = ?", [content])]
+    db.execute(
+        "INSERT INTO chunk_words (chunk_words, rowid, title, heading, text)"
+        " SELECT 'delete', id, title, heading, text FROM chunk_entries"
+        " WHERE id IN (SELECT id FROM chunks WHERE content = ?)",
+        [content],
+    )
+    db.execute("DELETE FROM chunk_texts WHERE chunk IN (SELECT id FROM chunks WHERE content = ?)", [content])
+    db.execute("DELETE FROM chunks WHERE content = ?", [content])
+    db.execute("DELETE FROM contents WHERE id = ?", [content])
+    return gone
+
+
+def _digest(content: Content, heading: str, text: str) -> bytes:
+    return hashlib.sha256(f"{content.title}\0{heading}\0{text}".encode()).digest()

@@ -1,0 +1,344 @@
+"""Documents: the files and pasted texts of collections, and how far reading them has come.
+
+    [document] = await store.documents.take(1)              # queued, now indexing
+    stored = await store.documents.put_document(document, chunks)
+
+What one document's indexing writes is one transaction: a killed agent leaves the old version or the new one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
+
+from samovar_agent.store.columns import path_column, path_value, slices, text_column
+from samovar_agent.store.contents import Content, NewChunk, add_content, find_content, remove_unused
+from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter, condition
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from samovar_agent.store.store import Store
+
+DocumentState = Literal["queued", "indexing", "ready", "failed"]
+
+_SWEPT_CHUNKS = 2000
+"""Chunks that go in one transaction; others wait for the writer meanwhile, a tenth of a second or so."""
+
+
+class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was found, or text that was pasted.
+
+    - path: absolute; None for pasted text. - name: for people. - size: bytes. - mtime: Unix seconds.
+    - sha256: hexadecimal; None where nobody has read it yet. - title: the name until the text says another.
+    """
+
+    collection: int
+    source: int
+    name: str
+    size: int
+    mtime: float
+    path: str | None = None
+    sha256: str | None = None
+    media_type: str = ""
+    title: str = ""
+    pages: int | None = None
+
+
+class DocumentRow(NewDocument, frozen=True, kw_only=True):
+    """A document.
+
+    - state: "indexing" while somebody reads it; its old version is searched until that is done.
+    - problem: JSON; why it failed, or what is missing of it. - indexed_at: Unix seconds; None before the first time.
+    - content: equal for documents of one text; None where nothing is stored of it yet.
+    - revision: counts the versions of the file.
+    """
+
+    id: int
+    state: DocumentState
+    revision: int
+    problem: str | None = None
+    indexed_at: float | None = None
+    content: int | None = None
+
+
+class Stored(NamedTuple):
+    """What became of chunks. - added: new ones, in order; none where the text was known. - gone: those removed."""
+
+    added: list[int]
+    gone: list[int]
+
+
+class Documents:
+    """The table `documents`, and what belongs to it in `contents` and `chunks`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(self, documents: Sequence[NewDocument]) -> list[int]:
+        """New rows in the state "queued"; returns their ids. One whose source has its path already is queued anew."""
+
+        def insert(db: Database) -> list[int]:
+            return [_add(db, document) for document in documents]
+
+        return await self._store.run(insert)
+
+    async def queue(self, id_: int, *, size: int, mtime: float, sha256: str | None = None) -> None:
+        """Have it read anew, since the file has changed; whoever reads the old version stores nothing any more."""
+        await self._store.run(
+            lambda db: db.execute(
+                "UPDATE documents SET state = 'queued', size = ?, mtime = ?, sha256 = ?, revision = revision + 1"
+                " WHERE id = ?",
+                [size, mtime, sha256, id_],
+            )
+        )
+
+    async def take(self, limit: int) -> list[DocumentRow]:
+        """So many queued documents, the oldest first, in the state "indexing" from now on."""
+
+        def begin(db: Database) -> list[DocumentRow]:
+            rows = list(db.query("SELECT * FROM documents WHERE state = 'queued' ORDER BY id LIMIT ?", [limit]))
+            for row in rows:
+                row["state"] = "indexing"
+                db.execute("UPDATE documents SET state = 'indexing' WHERE id = ?", [row["id"]])
+            return [_row(row) for row in rows]
+
+        return await self._store.run(begin)
+
+    async def share(self, document: DocumentRow, recipe: str = "") -> Stored | None:
+        """Give it the content of a file with the same `sha256` that is stored already; None where there is none.
+
+        Also None where the document is gone or was queued anew.
+        """
+        assert document.sha256 is not None, "read before it is compared"
+        sha256 = document.sha256
+
+        def attach(db: Database) -> Stored | None:
+            if not _is_current(db, document) or (known := find_content(db, sha256, recipe)) is None:
+                return None
+            id_, content = known
+            shared = msgspec.structs.replace(
+                document, title=content.title, media_type=content.media_type, pages=content.pages
+            )
+            return Stored([], _finish(db, shared, id_))
+
+        return await self._store.run(attach)
+
+    async def put_document(
+        self, document: DocumentRow, chunks: Sequence[NewChunk], *, recipe: str = ""
+    ) -> Stored | None:
+        """Store what was read, instead of what was there: the document is "ready", with its `problem` if it has one.
+
+        - document: as `take` gave it, with what reading it has told: sha256, title, media type, pages.
+        - recipe: what cut it into chunks; of the same file and recipe one content is stored, the first.
+        None, and nothing stored, where the document is gone or was queued anew meanwhile. Raises `disk_full`.
+        """
+        [stored] = await self.put_documents([(document, chunks)], recipe=recipe)
+        return stored
+
+    async def put_documents(
+        self, documents: Sequence[tuple[DocumentRow, Sequence[NewChunk]]], *, recipe: str = ""
+    ) -> list[Stored | None]:
+        """`put_document` for several in one transaction; for small files that is many times faster."""
+        return await self._store.run(lambda db: [_put(db, document, chunks, recipe) for document, chunks in documents])
+
+    async def fail(self, document: DocumentRow, problem: str) -> None:
+        """Say why it cannot be read; what is stored of an older version stays. - problem: JSON."""
+        await self._store.run(
+            lambda db: db.execute(
+                "UPDATE documents SET state = 'failed', problem = ? WHERE id = ? AND revision = ?",
+                [text_column(problem), document.id, document.revision],
+            )
+        )
+
+    async def move(self, id_: int, path: str, name: str) -> None:
+        """The file has another path now; what it says is untouched. A document that had that path is removed."""
+        column = path_column(path)
+
+        def update(db: Database) -> None:
+            same = db.execute(
+                "SELECT other.id FROM documents AS moved JOIN documents AS other"
+                " ON other.source = moved.source AND other.path = ? AND other.id != moved.id WHERE moved.id = ?",
+                [column, id_],
+            ).fetchone()
+            if same:
+                db.execute("DELETE FROM documents WHERE id = ?", [same[0]])
+            db.execute("UPDATE documents SET path = ?, name = ? WHERE id = ?", [column, text_column(name), id_])
+
+        await self._store.run(update)
+
+    async def delete(self, ids: Sequence[int]) -> list[int]:
+        """Remove documents; returns the ids of the chunks that went with them."""
+
+        def remove(db: Database) -> list[int]:
+            contents: set[int] = set()
+            for marks, some in slices(ids):
+                found = db.execute(f"SELECT content FROM documents WHERE id IN ({marks})", some)  # noqa: S608
+                contents.update(row[0] for row in found if row[0] is not None)
+                db.execute(f"DELETE FROM documents WHERE id IN ({marks})", some)  # noqa: S608
+            return [chunk for content in sorted(contents) for chunk in remove_unused(db, content)]
+
+        return await self._store.run(remove)
+
+    async def sweep(self) -> list[int]:
+        """Remove some of what no document says any more; returns the ids of the chunks, none when all is done.
+
+        To be called until then after a collection or source was deleted, and after a start.
+        """
+
+        def remove(db: Database) -> list[int]:
+            gone: list[int] = []
+            while len(gone) < _SWEPT_CHUNKS:
+                unused = db.execute(
+                    "SELECT id FROM contents WHERE NOT EXISTS"
+                    " (SELECT 1 FROM documents WHERE documents.content = contents.id) LIMIT 100"
+                ).fetchall()
+                if not unused:
+                    break
+                for row in unused:
+                    gone += remove_unused(db, row[0])
+            return gone
+
+        return await self._store.run(remove)
+
+    async def get(self, ids: Sequence[int]) -> list[DocumentRow]:
+        """These documents, by id; those that are gone are left out."""
+
+        def find(db: Database) -> list[DocumentRow]:
+            rows: list[DocumentRow] = []
+            for marks, some in slices(sorted(set(ids))):
+                question = f"SELECT * FROM documents WHERE id IN ({marks}) ORDER BY id"  # noqa: S608
+                rows += [_row(row) for row in db.query(question, some)]
+            return rows
+
+        return await self._store.read(find)
+
+    async def ls(
+        self,
+        *,
+        collection: int | None = None,
+        source: int | None = None,
+        state: DocumentState | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[DocumentRow]:
+        """Documents by id. - after: the last id of the portion before. - limit: of this portion."""
+        wanted: dict[str, str | int | None] = {"collection": collection, "source": source, "state": state}
+        asked = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(["id > :after", *(f"{name} = :{name}" for name in asked)])
+        question = f"SELECT * FROM documents WHERE {where} ORDER BY id LIMIT :limit"  # noqa: S608 - texts of ours
+        values = {**asked, "after": after, "limit": limit}
+        return await self._store.read(lambda db: [_row(row) for row in db.query(question, values)])
+
+    async def find(self, source: int, path: str) -> DocumentRow | None:
+        """The document of a source that has this path, or None."""
+        values = [source, path_column(path)]
+        question = "SELECT * FROM documents WHERE source = ? AND path = ?"
+        return await self._store.read(lambda db: next((_row(row) for row in db.query(question, values)), None))
+
+    async def of_chunks(
+        self, chunks: Sequence[int], collections: Sequence[int] | None = None, filters: DocumentFilter = EVERY_DOCUMENT
+    ) -> dict[int, DocumentRow]:
+        """For each chunk the document that it is of; where several have the same text, the first that fits.
+
+        - collections: None for all. Chunks that are of no such document are left out.
+        """
+        where, values = condition(collections, filters)
+
+        def find(db: Database) -> dict[int, DocumentRow]:
+            owners: dict[int, int] = {}
+            for chunk in chunks:
+                row = db.execute(
+                    "SELECT min(documents.id) FROM chunks JOIN documents ON documents.content = chunks.content"  # noqa: S608
+                    f" WHERE chunks.id = :chunk AND {where}",
+                    {**values, "chunk": chunk},
+                ).fetchone()
+                if row[0] is not None:
+                    owners[chunk] = row[0]
+            rows: dict[int, DocumentRow] = {}
+            for marks, some in slices(sorted(set(owners.values()))):
+                question = f"SELECT * FROM documents WHERE id IN ({marks})"  # noqa: S608
+                rows.update((row["id"], _row(row)) for row in db.query(question, some))
+            return {chunk: rows[owner] for chunk, owner in owners.items()}
+
+        return await self._store.read(find)
+
+    async def counts(self, collection: int | None = None) -> dict[DocumentState, int]:
+        """How many documents are in which state; states of none are left out."""
+        question = (
+            "SELECT state, count(*) FROM documents WHERE :collection IS NULL OR collection = :collection GROUP BY state"
+        )
+        rows = await self._store.read(lambda db: db.execute(question, {"collection": collection}).fetchall())
+        return {row[0]: row[1] for row in rows}
+
+    async def mark_interrupted(self) -> None:
+        """Queue again what an agent that died was reading."""
+        await self._store.run(lambda db: db.execute("UPDATE documents SET state = 'queued' WHERE state = 'indexing'"))
+
+
+def _add(db: Database, document: NewDocument) -> int:
+    values = _columns(document)
+    path = values["path"]
+    same = db.execute("SELECT id FROM documents WHERE source = ? AND path = ?", [document.source, path]).fetchone()
+    if same:
+        db.execute(
+            "UPDATE documents SET state = 'queued', size = :size, mtime = :mtime, sha256 = :sha256,"
+            " revision = revision + 1 WHERE id = :id",
+            {"size": document.size, "mtime": document.mtime, "sha256": document.sha256, "id": same[0]},
+        )
+        return int(same[0])
+    cursor = db.execute(
+        "INSERT INTO documents (collection, source, path, name, sha256, size, mtime, media_type, title, pages, state,"
+        " revision) VALUES (:collection, :source, :path, :name, :sha256, :size, :mtime, :media_type, :title, :pages,"
+        " 'queued', 1)",
+        values,
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _put(db: Database, document: DocumentRow, chunks: Sequence[NewChunk], recipe: str) -> Stored | None:
+    assert document.sha256 is not None, "known once it was read"
+    if not _is_current(db, document):
+        return None
+    added: list[int] = []
+    if (known := find_content(db, document.sha256, recipe)) is not None:
+        content = known[0]
+    else:
+        title = text_column(document.title)
+        says = Content(document.sha256, recipe, title, document.media_type, document.pages)
+        content, added = add_content(db, says, chunks)
+    return Stored(added, _finish(db, document, content))
+
+
+def _is_current(db: Database, document: DocumentRow) -> bool:
+    row = db.execute("SELECT revision FROM documents WHERE id = ?", [document.id]).fetchone()
+    return row is not None and row[0] == document.revision
+
+
+def _finish(db: Database, document: DocumentRow, content: int) -> list[int]:
+    """The document is ready with this content; returns the chunks that nobody needs any more."""
+    before = db.execute("SELECT content FROM documents WHERE id = ?", [document.id]).fetchone()[0]
+    db.execute(
+        "UPDATE documents SET state = 'ready', sha256 = :sha256, size = :size, mtime = :mtime,"
+        " media_type = :media_type, title = :title, pages = :pages, problem = :problem, content = :content,"
+        " indexed_at = :indexed_at WHERE id = :id",
+        {**_columns(document), "id": document.id, "content": content, "indexed_at": time.time()},
+    )
+    return remove_unused(db, before) if before is not None else []
+
+
+def _columns(document: NewDocument) -> dict[str, Any]:
+    values = {
+        name: text_column(value) if isinstance(value, str) else value
+        for name, value in msgspec.structs.asdict(document).items()
+        if name != "path"
+    }
+    return {**values, "path": path_column(document.path)}
+
+
+def _row(row: dict[str, Any]) -> DocumentRow:
+    return msgspec.convert({**row, "path": path_value(row["path"])}, DocumentRow)

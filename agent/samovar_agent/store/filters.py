@@ -1,0 +1,62 @@
+"""Which documents a search looks at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from samovar_agent.store.columns import path_column
+
+Values = dict[str, str | int | float | bytes | None]
+"""What the names in a condition stand for."""
+
+
+class DocumentFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents for which all of this is true; what is left out does not matter.
+
+    - path_prefix: absolute; a file, or a folder and all that lies in it. - media_types: one of these, e.g. "text/csv".
+    - since, until: when the file was last changed, in Unix seconds.
+    """
+
+    path_prefix: str | None = None
+    media_types: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+
+
+EVERY_DOCUMENT = DocumentFilter()
+
+
+def condition(collections: Sequence[int] | None, filters: DocumentFilter) -> tuple[str, Values]:
+    """What SQL says after WHERE about a row of `documents`, and the values of its names.
+
+    - collections: None for all.
+    """
+    parts, values = ["documents.content IS NOT NULL"], Values()
+    if collections is not None:
+        parts.append(f"documents.collection IN ({_names('collection', collections, values)})")
+    if filters.media_types:
+        parts.append(f"documents.media_type IN ({_names('media_type', filters.media_types, values)})")
+    if filters.path_prefix is not None:
+        parts.append(
+            "(documents.path = :path OR (documents.path >= :path_inside AND documents.path < :path_after))",
+        )
+        path = filters.path_prefix.rstrip(os.sep)
+        values["path"] = path_column(path)
+        values["path_inside"] = path_column(path + os.sep)
+        values["path_after"] = path_column(path + chr(ord(os.sep) + 1))
+    if filters.since is not None:
+        parts.append("documents.mtime >= :since")
+        values["since"] = filters.since
+    if filters.until is not None:
+        parts.append("documents.mtime <= :until")
+        values["until"] = filters.until
+    return " AND ".join(parts), values
+
+
+def _names(name: str, wanted: Sequence[str | int], values: Values) -> str:
+    names: Values = {f"{name}{number}": value for number, value in enumerate(wanted)}
+    values.update(names)
+    return ", ".join(f":{key}" for key in names)
