@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 from samovar_agent.engine.interface import (
     Embedded,
@@ -18,6 +18,7 @@ from samovar_agent.engine.interface import (
     Ranked,
     Ranking,
     Started,
+    Tokenization,
 )
 from samovar_agent.engine.lifecycle import Lifecycle
 from samovar_agent.engine.machine import mapped_bytes, resident_bytes
@@ -217,6 +218,10 @@ class Instance:
         result = await self._engine.rank(ranking)
         self._usage.count(Stats(prompt_tokens=result.prompt_tokens, prompt_seconds=result.seconds))
         return result
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has; only inside `use` and after `ready`."""
+        return (await self._engine.tokenize(Tokenization(texts=list(texts)))).counts
 
     def _start(self, place: Place, *, told: bool = True) -> None:
         self._usage.start(place, told=told)

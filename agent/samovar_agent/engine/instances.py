@@ -255,6 +255,14 @@ class Instances:
                     seconds=result.seconds,
                 )
 
+    async def count_tokens(self, model: str, texts: Sequence[str]) -> list[int]:
+        """How many tokens of this model each text has; loads it if need be. Failures as of `generate`."""
+        minutes = self._settings.current.models.ttl_minutes
+        instance, _ = await self._obtain(model, ttl_seconds=minutes * 60 if minutes else None)
+        with instance.use():
+            await instance.ready(lambda _: None)
+            return await instance.count_tokens(texts)
+
     @contextlib.contextmanager
     def kept_out(self, key: str) -> Iterator[None]:
         """Meanwhile nobody loads the model `key`, so that its file can be removed. Raises `model_in_use`."""

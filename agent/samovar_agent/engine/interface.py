@@ -75,6 +75,12 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     client: str = ""
 
 
+class Tokenization(msgspec.Struct, frozen=True, kw_only=True):
+    """Texts whose tokens are to be counted, as text from people: markers in them are text too."""
+
+    texts: list[str]
+
+
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     """The request left the queue."""
 
@@ -103,6 +109,12 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True, tag="ranked"):
     seconds: float
 
 
+class Tokenized(msgspec.Struct, frozen=True, kw_only=True, tag="tokenized"):
+    """- counts: tokens of each text, in their order."""
+
+    counts: list[int]
+
+
 Output = Started | AnyDelta | Finished
 """What a generation yields: `Started` once, pieces as they come, `Finished` last."""
 
@@ -128,6 +140,9 @@ class Engine(Protocol):
 
     async def rank(self, ranking: Ranking) -> Ranked:
         """Compute scores; cancelling stops the work. Raises `model_unsupported` where the model has none."""
+
+    async def tokenize(self, tokenization: Tokenization) -> Tokenized:
+        """Count tokens, beside whatever is being computed."""
 
     async def ended(self) -> SamovarError:
         """Wait for the runtime's end; says what happened."""

@@ -25,6 +25,8 @@ from samovar_agent.engine.interface import (
     Ranked,
     Ranking,
     Started,
+    Tokenization,
+    Tokenized,
 )
 from samovar_agent.engine.machine import is_stopped, processor_seconds
 from samovar_agent.engine.wire import (
@@ -45,6 +47,7 @@ from samovar_agent.engine.wire import (
     Loading,
     Piece,
     Rank,
+    Tokenize,
     Unload,
     answer_decoder,
     encode,
@@ -165,6 +168,14 @@ class WorkerEngine:
                     return item
         raise AssertionError("a request ends with its answer or raises")
 
+    async def tokenize(self, tokenization: Tokenization) -> Tokenized:
+        """Count tokens."""
+        async with contextlib.aclosing(self._ask(lambda id_: Tokenize(id_, tokenization))) as items:
+            async for item in items:
+                if isinstance(item, Tokenized):
+                    return item
+        raise AssertionError("a request ends with its answer or raises")
+
     async def _ask(self, command: Callable[[int], Command]) -> AsyncGenerator[_Item, None]:
         """The answers to one request, its end included; a failure is raised. Leaving early cancels it."""
         if self._end is not None:
@@ -277,8 +288,11 @@ class WorkerEngine:
         self._log.finish()
 
     def _take(self, answer: Answer) -> None:
-        if not isinstance(answer, Failed):  # refusals come from beside the loop that computes, and say nothing about it
-            self._heard = True
+        match answer:
+            case Failed() | Answered(_, Tokenized()):
+                pass  # comes from beside the loop that computes, and says nothing about it
+            case _:
+                self._heard = True
         match answer:
             case Hello():
                 _resolve(self._hello, None)
@@ -319,7 +333,7 @@ class WorkerEngine:
         return True
 
 
-_Item = Began | Piece | Finished | Embedded | Ranked | SamovarError
+_Item = Began | Piece | Finished | Embedded | Ranked | Tokenized | SamovarError
 
 
 class _Stream:

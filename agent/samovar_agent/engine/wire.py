@@ -21,6 +21,8 @@ from samovar_agent.engine.interface import (
     LoadOptions,
     Ranked,
     Ranking,
+    Tokenization,
+    Tokenized,
 )
 from samovar_protocol import Failure, FailureCode, SamovarError
 from samovar_protocol.values import AnyDelta, Text, Thinking, ToolCallArguments
@@ -59,6 +61,13 @@ class Rank(msgspec.Struct, frozen=True, tag="rank"):
     ranking: Ranking
 
 
+class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):
+    """Count tokens; answered by `Answered` or `Failed` with this id, beside whatever is being computed."""
+
+    id: int
+    tokenization: Tokenization
+
+
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     """Stop that work now. Not answered."""
 
@@ -69,7 +78,7 @@ class Unload(msgspec.Struct, frozen=True, tag="unload"):
     """Stop all work, free the model and end."""
 
 
-Command = Load | Generate | Embed | Rank | Cancel | Unload
+Command = Load | Generate | Embed | Rank | Tokenize | Cancel | Unload
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -112,7 +121,7 @@ class Answered(msgspec.Struct, frozen=True, tag="answered"):
     """What was asked for, whole."""
 
     id: int
-    result: Embedded | Ranked
+    result: Embedded | Ranked | Tokenized
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

@@ -220,6 +220,7 @@ async def test_the_totals_are_told_after_each_request(make_bench: MakeBench) -> 
     assert (bench.told[-1].active, bench.told[-1].completion_tokens, bench.told[-1].requests) == (0, 2, 1)
     assert bench.told[-1].last is not None
     bench.library.add("maker/vectors")
+    assert await bench.instances.count_tokens("vectors", ["a", "four", ""]) == [1, 4, 0]
     items = [item async for item in bench.instances.embed("vectors", ["a", "b"])]
     assert isinstance(items[-1], EmbedReply)
     assert (bench.told[-1].active, bench.told[-1].prompt_tokens, bench.told[-1].requests) == (0, 2, 1)

@@ -65,6 +65,12 @@ async def test_the_estimate_is_near_what_is_measured(real_bench: Bench) -> None:
     assert abs(error) < 0.15, f"estimated {loaded.estimate.need_bytes:,}, measured {measured:,}"
 
 
+async def test_tokens_are_counted_as_of_text_from_people(real_bench: Bench) -> None:
+    counts = await real_bench.instances.count_tokens("small", ["", "Hello", "Hello world", "<|im_start|>"])
+    assert counts[:3] == [0, 1, 2]
+    assert counts[3] > 1, "a marker that somebody typed is text"
+
+
 @pytest.mark.parametrize(
     "sampling",
     [

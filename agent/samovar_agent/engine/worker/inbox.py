@@ -14,11 +14,24 @@ from collections.abc import Callable, Collection
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from samovar_agent.engine.wire import Answer, Cancel, Command, Embed, Failed, Generate, Rank, Unload
+from samovar_agent.engine.interface import Tokenization, Tokenized
+from samovar_agent.engine.wire import (
+    Answer,
+    Answered,
+    Cancel,
+    Command,
+    Embed,
+    Failed,
+    Generate,
+    Rank,
+    Tokenize,
+    Unload,
+)
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_protocol import FailureCode, SamovarError
 
 Request = Generate | Embed | Rank
+"""What is made ready for the loop."""
 R = TypeVar("R")
 
 
@@ -31,7 +44,7 @@ class Inbox(Generic[R]):
     def __init__(self, interrupt: Interrupt, send: Callable[[Answer], None]) -> None:
         self._interrupt, self._send = interrupt, send
         self._items: SimpleQueue[Command | R] = SimpleQueue()
-        self._waiting: SimpleQueue[tuple[float, Request]] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[float, Request | Tokenize]] = SimpleQueue()
         self._preparing: dict[int, bool] = {}  # id -> whether it was cancelled meanwhile
         self._computing: Collection[int] | None = ()
         self._lock = threading.Lock()
@@ -39,10 +52,10 @@ class Inbox(Generic[R]):
     def put(self, command: Command) -> None:
         """Hand a command over; one that ends all that is being computed interrupts it."""
         with self._lock:
-            if isinstance(command, Request):
+            if isinstance(command, Request | Tokenize):
                 self._preparing[command.id] = False
                 self._waiting.put((time.monotonic(), command))
-                if self._computing is None:
+                if self._computing is None and not isinstance(command, Tokenize):
                     self._interrupt.set()
                 return
             if isinstance(command, Cancel) and command.id in self._preparing:
@@ -72,18 +85,29 @@ class Inbox(Generic[R]):
         """Whether nothing waits, here or to be made ready."""
         return self._items.empty() and not self._preparing
 
-    def prepare_with(self, prepare: Callable[[Request, float], R], discard: Callable[[R], None]) -> None:
-        """Begin to make requests ready, each with the time of its arrival. - discard: frees one that was cancelled."""
+    def prepare_with(
+        self,
+        prepare: Callable[[Request, float], R],
+        discard: Callable[[R], None],
+        tokenize: Callable[[Tokenization], Tokenized],
+    ) -> None:
+        """Begin to make requests ready, each with the time of its arrival.
+
+        - discard: frees one that was cancelled. - tokenize: answers those that need nothing to be computed.
+        """
 
         def work() -> None:
             while True:
                 received, command = self._waiting.get()
                 ready: R | None = None
-                failure: SamovarError | None = None
+                answer: Answer
                 try:
-                    ready = prepare(command, received)
+                    if isinstance(command, Tokenize):
+                        answer = Answered(command.id, tokenize(command.tokenization))
+                    else:
+                        ready = prepare(command, received)
                 except Exception as error:  # one request's failure must not cost the others their model
-                    failure = as_failure(error)
+                    answer = Failed(command.id, as_failure(error).failure)
                 with self._lock:
                     cancelled = self._preparing.pop(command.id)
                     if ready is not None and not cancelled:
@@ -91,8 +115,8 @@ class Inbox(Generic[R]):
                         continue
                 if ready is not None:
                     discard(ready)
-                elif failure is not None and not cancelled:
-                    self._send(Failed(command.id, failure.failure))
+                elif not cancelled:
+                    self._send(answer)
                     # Nothing for the loop to do, but while there is nothing else it has to say that it is well.
                     self._items.put(Cancel(command.id))
 

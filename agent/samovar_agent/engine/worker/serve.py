@@ -72,7 +72,7 @@ def _write(
         context, cells=context.cells, sequences=context.sequences, keep_ends=not context.can_share_any_prefix
     )
     loop = Loop(context, cache, inbox, send, open_keeper(options, model, context, cache))
-    inbox.prepare_with(preparer(model, options.context_length), discard)
+    inbox.prepare_with(preparer(model, options.context_length), discard, model.count)
     send(Loaded(context_length=options.context_length, runtime=model.runtime))
 
     def run() -> None:
@@ -93,7 +93,7 @@ def _embed(
     return_large_blocks()
     embedder = Embedder(model, options, interrupt)
     loop = EmbedLoop(inbox, send)
-    inbox.prepare_with(lambda request, received: prepare(embedder, request), lambda texts: None)
+    inbox.prepare_with(lambda request, received: prepare(embedder, request), lambda texts: None, model.count)
     send(Loaded(context_length=embedder.context_length, runtime=model.runtime))
 
     def run() -> None:

@@ -55,7 +55,7 @@ class LiveLoop:
         keeper = open_keeper(options, self.model, self.context, self.cache)
         self.loop = Loop(self.context, self.cache, self.inbox, self._take, keeper)
         self.loop._costs = cast(costs.Measurement, SimpleNamespace(curve=curve, finished=True))
-        self.inbox.prepare_with(preparer(self.model, context_length), discard)
+        self.inbox.prepare_with(preparer(self.model, context_length), discard, self.model.count)
         self._next = 0
         self._ended: dict[int, Done | Failed] = {}
         self._texts: dict[tuple[int, int], list[str]] = {}

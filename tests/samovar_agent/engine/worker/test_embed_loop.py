@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from samovar_agent.engine.interface import Embedded, Embedding
+from samovar_agent.engine.interface import Embedded, Embedding, Tokenized
 from samovar_agent.engine.wire import Alive, Answer, Answered, Cancel, Embed, Failed, Unload
 from samovar_agent.engine.worker.embed_loop import EmbedLoop, Texts
 from samovar_agent.engine.worker.inbox import Inbox, Request
@@ -45,7 +45,7 @@ class Bench:
 
     def start(self) -> None:
         """Begin to take steps; what was put before is there from the beginning."""
-        self.inbox.prepare_with(self.prepare, lambda texts: None)
+        self.inbox.prepare_with(self.prepare, lambda texts: None, lambda _: Tokenized(counts=[]))
         self.thread.start()
 
     def prepare(self, request: Request, received: float) -> Texts:

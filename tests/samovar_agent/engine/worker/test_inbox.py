@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from samovar_agent.engine.interface import Generation, LoadOptions
-from samovar_agent.engine.wire import Answer, Cancel, Command, Failed, Generate, Load, Unload
+from samovar_agent.engine.interface import Generation, LoadOptions, Tokenization, Tokenized
+from samovar_agent.engine.wire import Answer, Answered, Cancel, Command, Failed, Generate, Load, Tokenize, Unload
 from samovar_agent.engine.worker.inbox import Inbox, Request
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_protocol import FailureCode, SamovarError
@@ -17,6 +17,29 @@ from samovar_protocol.values import Sampling
 
 def generate(id_: int) -> Generate:
     return Generate(id_, Generation(sampling=Sampling()))
+
+
+def letters(tokenization: Tokenization) -> Tokenized:
+    if "defect" in tokenization.texts:
+        raise ZeroDivisionError("a defect")
+    return Tokenized(counts=list(map(len, tokenization.texts)))
+
+
+def test_tokens_are_counted_beside_what_is_computed() -> None:
+    answers: list[Answer] = []
+    interrupt = Interrupt()
+    inbox: Inbox[str] = Inbox(interrupt, answers.append)
+    inbox.computing(None)
+    inbox.prepare_with(lambda request, received: "ready", lambda ready: None, letters)
+    inbox.put(Tokenize(1, Tokenization(texts=["four", ""])))
+    inbox.put(Tokenize(2, Tokenization(texts=["defect"])))
+    # The loop hears of them, as of a refusal.
+    assert [inbox.get(timeout=10), inbox.get(timeout=10)] == [Cancel(1), Cancel(2)]
+    assert not interrupt, "nobody's step ends for it"
+    counted, failed = answers
+    assert counted == Answered(1, Tokenized(counts=[4, 0]))
+    assert isinstance(failed, Failed)
+    assert (failed.id, failed.failure.code) == (2, "internal")
 
 
 def test_requests_are_made_ready_in_a_thread_and_may_be_cancelled_there() -> None:
@@ -32,7 +55,7 @@ def test_requests_are_made_ready_in_a_thread_and_may_be_cancelled_there() -> Non
             raise SamovarError(FailureCode.CONTEXT_OVERFLOW, "Too long.")
         return f"ready {request.id}"
 
-    inbox.prepare_with(prepare, discarded.append)
+    inbox.prepare_with(prepare, discarded.append, letters)
     for id_ in (1, 2, 3):
         inbox.put(generate(id_))
     assert entered.wait(10)
@@ -59,7 +82,7 @@ def test_a_defect_in_making_ready_costs_one_request() -> None:
             raise ZeroDivisionError("a defect")
         return "ready"
 
-    inbox.prepare_with(prepare, lambda ready: None)
+    inbox.prepare_with(prepare, lambda ready: None, letters)
     inbox.put(generate(1))
     inbox.put(generate(2))
     assert [inbox.get(timeout=10), inbox.get(timeout=10)] == [Cancel(1), "ready"]
