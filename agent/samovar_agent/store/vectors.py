@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from samovar_agent.store.columns import slices
 from samovar_protocol import FailureCode, SamovarError
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from samovar_agent.store.store import Store
+
+T = TypeVar("T")
+RowsOf = Callable[[list[int]], list[tuple[int, bytes]]]
+"""Chunks to their vectors, in any order; those that have none are left out."""
 
 _FLOAT_BYTES = 4
 _DROPPED = 5000
@@ -72,18 +77,22 @@ class Vectors:
     async def get(self, model: str, chunks: Sequence[int]) -> dict[int, bytes]:
         """The vectors of these chunks, as far as there are any."""
 
-        def find(db: Database) -> dict[int, bytes]:
-            found: dict[int, bytes] = {}
+        return await self.with_rows(model, lambda rows_of: dict(rows_of(list(chunks))))
+
+    async def with_rows(self, model: str, function: Callable[[RowsOf], T]) -> T:
+        """Call `function` beside whatever is being written, with what finds the vectors of chunks; it may block."""
+
+        def rows(db: Database, chunks: list[int]) -> list[tuple[int, bytes]]:
+            found: list[tuple[int, bytes]] = []
             for marks, some in slices(chunks):
-                rows = db.execute(
+                found += db.execute(
                     "SELECT chunk, vector FROM chunk_vectors"  # noqa: S608
                     f" WHERE chunk IN ({marks}) AND model = (SELECT id FROM embedding_models WHERE key = ?)",
                     [*some, model],
-                )
-                found.update((row[0], row[1]) for row in rows)
+                ).fetchall()
             return found
 
-        return await self._store.read(find)
+        return await self._store.read(lambda db: function(partial(rows, db)))
 
     async def after(self, model: str, chunk: int, limit: int = 2000) -> list[tuple[int, bytes]]:
         """The next vectors in the order of their chunks, to make an index of. - chunk: the last before, 0 at first."""

@@ -1,0 +1,98 @@
+"""The vectors of all models, from the store and their indexes as one: whoever searches or adds need not know of both.
+
+    search = VectorSearch(store, VectorIndexes(folder))
+    await search.add(model, [(chunk, vector), ...])          # into the store, then into the index
+    await search.nearest(model, query_vector, 100, collections=[1])
+    await search.remove(gone)
+
+The store is the truth. An index is opened when it is first needed, made equal to the store, and saved at the end; one
+that is missing or damaged is made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+
+from samovar_agent.documents.vector_index import Rows, VectorIndex
+from samovar_agent.documents.vector_indexes import VectorIndexes
+from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
+from samovar_agent.store.store import Store
+
+
+class VectorSearch:
+    """Used from the event loop's thread; everything that computes happens in others."""
+
+    def __init__(self, store: Store, indexes: VectorIndexes) -> None:
+        self._store, self._indexes = store, indexes
+        self._open: dict[str, VectorIndex] = {}
+        self._opening = asyncio.Lock()
+
+    async def add(self, model: str, vectors: Sequence[tuple[int, bytes]]) -> list[int]:
+        """Store vectors of chunks; returns those whose chunks are still there. Raises `disk_full`, `bad_request`."""
+        stored = await self._store.vectors.put_vectors(model, vectors)
+        wanted = set(stored)
+        index = await self._index(model)
+        if index is not None and stored:
+            rows = [(chunk, vector) for chunk, vector in vectors if chunk in wanted]
+            await asyncio.to_thread(_add, index, rows)
+        return stored
+
+    async def remove(self, chunks: Sequence[int]) -> None:
+        """These chunks are gone from the store."""
+        for index in self._open.values():
+            await asyncio.to_thread(index.remove, chunks)
+
+    async def nearest(
+        self,
+        model: str,
+        query: bytes,
+        limit: int,
+        *,
+        collections: Sequence[int] | None = None,
+        filters: DocumentFilter = EVERY_DOCUMENT,
+    ) -> list[tuple[int, float]]:
+        """The chunks nearest to a vector, and how near, best first.
+
+        - query: a vector of the model, as the engine gives it. - collections: None for all. - filters: which documents
+        count. Empty where the model has no vectors yet.
+        """
+        index = await self._index(model)
+        if index is None or len(query) != index.dimensions * 4:
+            return []
+        allowed = None
+        if collections is not None or filters != EVERY_DOCUMENT:
+            allowed = await self._store.chunks.ids(collections, filters)
+        vector = np.frombuffer(query, dtype=np.float32)
+        return await self._store.vectors.with_rows(
+            model, lambda rows_of: index.search(vector, limit, rows_of, allowed=allowed)
+        )
+
+    async def save(self) -> None:
+        """Write the indexes that changed, so that the next start need not make them anew."""
+        await asyncio.to_thread(self._indexes.save)
+
+    async def _index(self, model: str) -> VectorIndex | None:
+        """The model's index, equal to the store; None while there are no vectors."""
+        if (index := self._open.get(model)) is not None:
+            return index
+        async with self._opening:
+            if (index := self._open.get(model)) is not None:
+                return index
+            state = await self._store.vectors.state(model)
+            if not state.vectors:
+                return None
+            index = self._indexes.get(model, state.dimensions)
+            await asyncio.to_thread(index.load)
+            ids = await self._store.vectors.ids(model)
+            await self._store.vectors.with_rows(model, lambda rows_of: index.catch_up(ids, rows_of))
+            self._open[model] = index
+            return index
+
+
+def _add(index: VectorIndex, rows: Rows) -> None:
+    pairs = list(rows)
+    vectors = np.frombuffer(b"".join([vector for _, vector in pairs]), dtype=np.float32)
+    index.add([chunk for chunk, _ in pairs], vectors.reshape(len(pairs), index.dimensions))
