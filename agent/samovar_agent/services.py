@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from samovar_agent.documents.conversations import ConversationService
+from samovar_agent.documents.service import DocumentService
 from samovar_agent.engine.instances import Instances
 from samovar_agent.events import EventBus
 from samovar_agent.models.catalog_service import CatalogService
@@ -36,6 +38,8 @@ class Services:
     catalog: CatalogService
     downloads: Downloads
     instances: Instances
+    documents: DocumentService
+    conversations: ConversationService
     stop: Callable[[], None]
     http: HttpInfo = field(default_factory=HttpInfo)
     started_at: float = field(default_factory=time.time)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from samovar_protocol.documents import CollectionInfo, ConversationInfo
 from samovar_protocol.values import DownloadInfo, HttpInfo, InstanceInfo, NetworkInfo, Setting
 
 
@@ -36,6 +37,20 @@ class DownloadChanged(Event, tag="download", frozen=True, kw_only=True):
     download: DownloadInfo
 
 
+class CollectionChanged(Event, tag="collection", frozen=True, kw_only=True):
+    """Something of a collection changed; about four times a second while it is read. - gone: it was removed."""
+
+    collection: CollectionInfo
+    gone: bool = False
+
+
+class ConversationChanged(Event, tag="conversation", frozen=True, kw_only=True):
+    """A conversation has a new message or title. - gone: it was removed."""
+
+    conversation: ConversationInfo
+    gone: bool = False
+
+
 class SettingChanged(Event, tag="setting", frozen=True, kw_only=True):
     """A setting has a new value."""
 
@@ -63,6 +78,8 @@ AnyEvent = (
     | InstanceChanged
     | LibraryChanged
     | DownloadChanged
+    | CollectionChanged
+    | ConversationChanged
     | SettingChanged
     | NetworkChanged
     | HttpChanged

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import sys
 from array import array
+from typing import Literal
 
 import msgspec
 
+from samovar_protocol.documents import (
+    Citation,
+    CollectionInfo,
+    ConversationInfo,
+    ConversationMessage,
+    DocumentInfo,
+    DocumentPassage,
+    Outcome,
+    SearchMethod,
+    SourceInfo,
+)
 from samovar_protocol.values import (
     CatalogEntry,
     Check,
@@ -249,3 +261,134 @@ class TokenRevokeReply(Reply, frozen=True, kw_only=True):
     """The token as it is now."""
 
     token: TokenInfo
+
+
+class DocsCollectionsReply(Reply, frozen=True, kw_only=True):
+    """Sorted by name."""
+
+    collections: list[CollectionInfo]
+
+
+class DocsCollectionReply(Reply, frozen=True, kw_only=True):
+    """The collection as it is now."""
+
+    collection: CollectionInfo
+
+
+class DocsAddReply(Reply, frozen=True, kw_only=True):
+    """What came of it.
+
+    - added: documents that are new or changed. - unchanged: those that were known. - skipped: files in folders that have
+    a kind which nobody reads. - documents: those of files and texts that were named themselves.
+    - failed: documents that could not be read, with their problems; at most 100 of them, and only with `wait`.
+    - problems: of folders and files that could not be looked at, by path.
+    """
+
+    collection: CollectionInfo
+    added: int
+    unchanged: int = 0
+    skipped: int = 0
+    documents: list[DocumentInfo] = []
+    failed: list[DocumentInfo] = []
+    problems: dict[str, str] = {}
+
+
+class DocsLsReply(Reply, frozen=True, kw_only=True):
+    """- sources: of the collection, or all. - more: there are documents after the last of these."""
+
+    sources: list[SourceInfo]
+    documents: list[DocumentInfo]
+    more: bool = False
+
+
+class DocsRmReply(Reply, frozen=True, kw_only=True):
+    """How many documents were removed."""
+
+    removed: int
+
+
+class DocsWatchReply(Reply, frozen=True, kw_only=True):
+    """The source as it is now."""
+
+    source: SourceInfo
+
+
+class DocsRetryReply(Reply, frozen=True, kw_only=True):
+    """How many documents are queued again."""
+
+    queued: int
+
+
+class DocsTextReply(Reply, frozen=True, kw_only=True):
+    """- text: of the document from `start` to `end`. - length: of all of it, in characters."""
+
+    document: DocumentInfo
+    text: str
+    start: int
+    end: int
+    length: int
+
+
+class DocsSearchReply(Reply, frozen=True, kw_only=True):
+    """What was found, the best first.
+
+    - method: what was searched by. - note: why by words alone, or what else is missing; empty where nothing is.
+    - reranked: the model that ordered them. - seconds: of it all; embed_seconds: of that the query's vector.
+    """
+
+    passages: list[DocumentPassage]
+    method: SearchMethod
+    note: str = ""
+    reranked: str | None = None
+    seconds: float = 0.0
+    embed_seconds: float = 0.0
+
+
+class DocsAskReply(Reply, frozen=True, kw_only=True):
+    """The answer and what it is worth.
+
+    - given: what the model read: whole documents, passages that a search found, or nothing, and then it was not asked.
+    - sources: by number, from 1: what it read. - unknown: numbers that it cites and that no source has.
+    - misquotes: what it quotes and no source says. - note: as in `DocsSearchReply`. - conversation: where it is kept.
+    """
+
+    model: str | None
+    text: str
+    outcome: Outcome
+    given: Literal["whole", "passages", "nothing"]
+    sources: list[DocumentPassage]
+    citations: list[Citation]
+    finish_reason: FinishReason = "stop"
+    stats: Stats = Stats()
+    reasoning: str = ""
+    unknown: list[int] = []
+    misquotes: list[str] = []
+    note: str = ""
+    conversation: int | None = None
+
+
+class DocsExportReply(Reply, frozen=True, kw_only=True):
+    """The file and what it holds."""
+
+    path: str
+    size_bytes: int
+    documents: int
+
+
+class ConversationsReply(Reply, frozen=True, kw_only=True):
+    """The last changed first."""
+
+    conversations: list[ConversationInfo]
+
+
+class ConversationReply(Reply, frozen=True, kw_only=True):
+    """The conversation. - messages: the oldest first; only `conversation_show` has them."""
+
+    conversation: ConversationInfo
+    messages: list[ConversationMessage] = []
+
+
+class ConversationDeleteReply(Reply, frozen=True, kw_only=True):
+    """- found: false where there was none."""
+
+    found: bool

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from samovar_protocol import replies
+from samovar_protocol.documents import DocumentFilter, DocumentState
 from samovar_protocol.values import AnyDelta, ChatOptions, Message, Name, Priority, Progress, Sampling, Scope
 
 R = TypeVar("R")
@@ -177,13 +178,15 @@ class Chat(StreamRequest[AnyDelta | Progress, replies.ChatReply], tag="chat", fr
     """Continue a conversation; loads the model first where needed.
 
     - model: as in `Load`, or an instance; None takes the one in memory, or the only one there is.
-    - messages: the whole conversation; at least one.
+    - messages: the whole conversation; at least one. - conversation: id of one in which the last of these messages and
+    the reply are kept; None keeps nothing.
     """
 
     model: Name | None = None
     messages: Annotated[list[Message], Meta(min_length=1, max_length=20_000)]
     sampling: Sampling = Sampling()
     options: ChatOptions = ChatOptions()
+    conversation: int | None = None
 
 
 class Embed(StreamRequest[Progress, replies.EmbedReply], tag="embed", frozen=True, kw_only=True):
@@ -252,6 +255,198 @@ class TokenRevoke(Request[replies.TokenRevokeReply], tag="token_revoke", frozen=
     name: Name
 
 
+class DocsCollections(Request[replies.DocsCollectionsReply], tag="docs_collections", frozen=True, kw_only=True):
+    """Collections of documents. - name: only this one; None for all."""
+
+    name: Name | None = None
+
+
+class DocsCreate(Request[replies.DocsCollectionReply], tag="docs_create", frozen=True, kw_only=True):
+    """Make an empty collection.
+
+    - model: of the embedding model that its vectors are of; None for the one of the settings or, where that names none,
+    one that is on this machine. - words_only: no vectors, whatever models there are.
+    """
+
+    name: Name
+    model: Name | None = None
+    words_only: bool = False
+
+
+class DocsChange(Request[replies.DocsCollectionReply], tag="docs_change", frozen=True, kw_only=True):
+    """Give a collection another name or embedding model. - collection: its name. - rename: None keeps it.
+
+    - model: vectors are computed anew in the background while the old ones serve; None keeps the model.
+    - words_only: search it by words alone from now on, and remove its vectors.
+    """
+
+    collection: Name
+    rename: Name | None = None
+    model: Name | None = None
+    words_only: bool = False
+
+
+class DocsDelete(Request[replies.DocsRmReply], tag="docs_delete", frozen=True, kw_only=True):
+    """Remove a collection with all that was read; files stay where they are. - collection: its name."""
+
+    collection: Name
+
+
+class DocsAdd(StreamRequest[Progress, replies.DocsAddReply], tag="docs_add", frozen=True, kw_only=True):
+    """Take files, folders or a text into a collection; it is made where there is none of that name.
+
+    - collection: its name. - paths: absolute, of files and folders. - text: pasted; `name` is then what to call it.
+    - excludes: patterns, as in a `.gitignore`, of what is left out of folders. - watch: keep folders and files in step
+    from now on. - wait: answer once everything is searched, with progress before; otherwise as soon as it is queued.
+    Leaving early leaves the work to the agent.
+    """
+
+    collection: Name = "documents"
+    paths: Annotated[list[Annotated[str, Meta(min_length=1, max_length=4096)]], Meta(max_length=10_000)] = []
+    text: str | None = None
+    name: Name | None = None
+    excludes: Annotated[list[Annotated[str, Meta(min_length=1, max_length=1000)]], Meta(max_length=1000)] = []
+    watch: bool = True
+    wait: bool = True
+
+
+class DocsLs(Request[replies.DocsLsReply], tag="docs_ls", frozen=True, kw_only=True):
+    """Documents by id, and where they come from.
+
+    - collection: None for all. - state: only those in this state. - after: the last id of the portion before.
+    """
+
+    collection: Name | None = None
+    state: DocumentState | None = None
+    after: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+
+
+class DocsRm(Request[replies.DocsRmReply], tag="docs_rm", frozen=True, kw_only=True):
+    """Remove documents from a collection; files stay where they are.
+
+    - paths: absolute; of sources, which are forgotten, or of files and folders inside one, which are then excluded
+    from it. - documents: ids. At least one of both.
+    """
+
+    collection: Name
+    paths: Annotated[list[Annotated[str, Meta(min_length=1, max_length=4096)]], Meta(max_length=10_000)] = []
+    documents: Annotated[list[int], Meta(max_length=10_000)] = []
+
+
+class DocsWatch(Request[replies.DocsWatchReply], tag="docs_watch", frozen=True, kw_only=True):
+    """Keep a source in step with its folder or file from now on, or no longer. - path: absolute, of the source."""
+
+    collection: Name
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    watch: bool = True
+
+
+class DocsRetry(Request[replies.DocsRetryReply], tag="docs_retry", frozen=True, kw_only=True):
+    """Read again what failed. - collection: None for all. - documents: only these ids; none for all that failed."""
+
+    collection: Name | None = None
+    documents: Annotated[list[int], Meta(max_length=10_000)] = []
+
+
+class DocsText(Request[replies.DocsTextReply], tag="docs_text", frozen=True, kw_only=True):
+    """What a document says, e.g. around a citation. - start, end: characters; None for its end."""
+
+    document: int
+    start: Annotated[int, Meta(ge=0)] = 0
+    end: Annotated[int, Meta(ge=0)] | None = None
+
+
+class DocsSearch(StreamRequest[Progress, replies.DocsSearchReply], tag="docs_search", frozen=True, kw_only=True):
+    """Passages of documents that fit a query, by words and by meaning; the best first.
+
+    - collections: names; none for all. - filter: which documents count. - limit: at most so many passages.
+    - rerank: order them by a reranking model; None where one is in memory, True loads one, False never.
+    - words_only: without vectors.
+    """
+
+    query: Annotated[str, Meta(min_length=1, max_length=100_000)]
+    collections: Annotated[list[Name], Meta(max_length=1000)] = []
+    filter: DocumentFilter = DocumentFilter()
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 10
+    rerank: bool | None = None
+    words_only: bool = False
+
+
+class DocsAsk(StreamRequest[AnyDelta | Progress, replies.DocsAskReply], tag="docs_ask", frozen=True, kw_only=True):
+    """An answer from documents, with numbered citations of what it says; "not in these documents" where they do not tell.
+
+    - model: as in `Chat`. - question; history: earlier turns of this conversation, none with `conversation`, whose
+    turns are taken instead and in which question and answer are kept. - system: what its owner wants besides.
+    - collections, filter: as in `DocsSearch`; without both, what the conversation asks, or all. - whole: the reply must
+    be from whole documents (True), from passages (False), or from what fits (None).
+    - options: tools are not offered, whatever is here.
+    """
+
+    question: Annotated[str, Meta(min_length=1, max_length=1_000_000)]
+    collections: Annotated[list[Name], Meta(max_length=1000)] = []
+    filter: DocumentFilter = DocumentFilter()
+    model: Name | None = None
+    history: Annotated[list[Message], Meta(max_length=20_000)] = []
+    conversation: int | None = None
+    system: str = ""
+    whole: bool | None = None
+    sampling: Sampling = Sampling(temperature=0.2)
+    options: ChatOptions = ChatOptions()
+
+
+class DocsExport(StreamRequest[Progress, replies.DocsExportReply], tag="docs_export", frozen=True, kw_only=True):
+    """Write a collection, with its texts and vectors, to one file. - path: absolute; refused where there is a file.
+
+    - replace: overwrite it.
+    """
+
+    collection: Name
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    replace: bool = False
+
+
+class DocsImport(StreamRequest[Progress, replies.DocsCollectionReply], tag="docs_import", frozen=True, kw_only=True):
+    """Take in a file that `docs_export` wrote. - path: absolute. - name: of the new collection; None for its own."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    name: Name | None = None
+
+
+class Conversations(Request[replies.ConversationsReply], tag="conversations", frozen=True, kw_only=True):
+    """Conversations that are kept, the last changed first."""
+
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 100
+
+
+class ConversationCreate(Request[replies.ConversationReply], tag="conversation_create", frozen=True, kw_only=True):
+    """Begin a conversation that is kept. - title: for people. - collections: names of those that it asks."""
+
+    title: Annotated[str, Meta(max_length=300)] = ""
+    collections: Annotated[list[Name], Meta(max_length=1000)] = []
+
+
+class ConversationShow(Request[replies.ConversationReply], tag="conversation_show", frozen=True, kw_only=True):
+    """A conversation with its messages. - id: see `ConversationInfo`."""
+
+    id: int
+
+
+class ConversationRename(Request[replies.ConversationReply], tag="conversation_rename", frozen=True, kw_only=True):
+    """Give a conversation another title."""
+
+    id: int
+    title: Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class ConversationDelete(
+    Request[replies.ConversationDeleteReply], tag="conversation_delete", frozen=True, kw_only=True
+):
+    """Remove a conversation with its messages."""
+
+    id: int
+
+
 AnyRequest = (
     Hello
     | Ping
@@ -285,6 +480,25 @@ AnyRequest = (
     | TokenCreate
     | TokenLs
     | TokenRevoke
+    | DocsCollections
+    | DocsCreate
+    | DocsChange
+    | DocsDelete
+    | DocsAdd
+    | DocsLs
+    | DocsRm
+    | DocsWatch
+    | DocsRetry
+    | DocsText
+    | DocsSearch
+    | DocsAsk
+    | DocsExport
+    | DocsImport
+    | Conversations
+    | ConversationCreate
+    | ConversationShow
+    | ConversationRename
+    | ConversationDelete
 )
 """Every request; the agent's dispatch is one exhaustive match over it."""
 

@@ -177,7 +177,7 @@ class Progress(Value, frozen=True, kw_only=True, tag_field="type", tag="progress
     stage: str
     done: float = 0
     total: float | None = None
-    unit: Literal["bytes", "ratio", "requests"] = "bytes"
+    unit: Literal["bytes", "ratio", "requests", "documents", "passages"] = "bytes"
     per_second: float | None = None
     eta_seconds: float | None = None
 

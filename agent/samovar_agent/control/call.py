@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from samovar_agent.services import Services
-from samovar_protocol.replies import ChatReply, EmbedReply, RerankReply
+from samovar_protocol.replies import ChatReply, DocsAskReply, DocsSearchReply, EmbedReply, RerankReply
 from samovar_protocol.values import AnyDelta, Progress
 
-R = TypeVar("R", ChatReply, EmbedReply, RerankReply)
+R = TypeVar("R", ChatReply, DocsAskReply, DocsSearchReply, EmbedReply, RerankReply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

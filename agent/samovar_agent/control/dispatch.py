@@ -17,6 +17,25 @@ from samovar_agent.control.handlers import (
     config_get,
     config_ls,
     config_set,
+    conversation_create,
+    conversation_delete,
+    conversation_rename,
+    conversation_show,
+    conversations,
+    docs_add,
+    docs_ask,
+    docs_change,
+    docs_collections,
+    docs_create,
+    docs_delete,
+    docs_export,
+    docs_import,
+    docs_ls,
+    docs_retry,
+    docs_rm,
+    docs_search,
+    docs_text,
+    docs_watch,
     doctor,
     down,
     download_cancel,
@@ -114,5 +133,43 @@ def dispatch(call: Call, request: requests.AnyRequest) -> Reply | Coroutine[Any,
             return search.handle(call, request)
         case requests.Verify():
             return verify.handle(call, request)
+        case requests.DocsCollections():
+            return docs_collections.handle(call, request)
+        case requests.DocsCreate():
+            return docs_create.handle(call, request)
+        case requests.DocsChange():
+            return docs_change.handle(call, request)
+        case requests.DocsDelete():
+            return docs_delete.handle(call, request)
+        case requests.DocsLs():
+            return docs_ls.handle(call, request)
+        case requests.DocsRm():
+            return docs_rm.handle(call, request)
+        case requests.DocsWatch():
+            return docs_watch.handle(call, request)
+        case requests.DocsRetry():
+            return docs_retry.handle(call, request)
+        case requests.DocsText():
+            return docs_text.handle(call, request)
+        case requests.Conversations():
+            return conversations.handle(call, request)
+        case requests.ConversationCreate():
+            return conversation_create.handle(call, request)
+        case requests.ConversationShow():
+            return conversation_show.handle(call, request)
+        case requests.ConversationRename():
+            return conversation_rename.handle(call, request)
+        case requests.ConversationDelete():
+            return conversation_delete.handle(call, request)
+        case requests.DocsAdd():
+            return docs_add.handle(call, request)
+        case requests.DocsSearch():
+            return docs_search.handle(call, request)
+        case requests.DocsAsk():
+            return docs_ask.handle(call, request)
+        case requests.DocsExport():
+            return docs_export.handle(call, request)
+        case requests.DocsImport():
+            return docs_import.handle(call, request)
         case _:
             assert_never(request)
