@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from samovar_protocol.values import Message, Name, Value
@@ -60,7 +61,7 @@ class SourceInfo(Value, frozen=True, kw_only=True):
     collection: str
     kind: SourceKind
     path: str | None = None
-    excludes: list[str] = []
+    excludes: list[str] = msgspec.field(default_factory=list)
     watch: bool = False
     state: SourceState = "present"
     documents: int = 0
@@ -110,7 +111,7 @@ class DocumentPassage(Value, frozen=True, kw_only=True):
     path: str | None = None
     media_type: str = ""
     page: int | None = None
-    headings: list[str] = []
+    headings: list[str] = msgspec.field(default_factory=list)
 
 
 class Citation(Value, frozen=True, kw_only=True):
@@ -131,7 +132,7 @@ class Citation(Value, frozen=True, kw_only=True):
     end: int
     path: str | None = None
     page: int | None = None
-    headings: list[str] = []
+    headings: list[str] = msgspec.field(default_factory=list)
     quote: str | None = None
     verbatim: bool = False
 
@@ -166,7 +167,8 @@ Outcome = Literal["answered", "not_found", "uncited"]
 class ConversationInfo(Value, frozen=True, kw_only=True):
     """A conversation, for every client the same.
 
-    - model: who answered last. - collections: names of those that are asked; changed_at: of its newest message or title.
+    - model: who answered last. - collections: names of those that are asked. - changed_at: of the newest message
+    or title.
     """
 
     id: int
@@ -174,7 +176,7 @@ class ConversationInfo(Value, frozen=True, kw_only=True):
     created_at: float
     changed_at: float
     model: str | None = None
-    collections: list[str] = []
+    collections: list[str] = msgspec.field(default_factory=list)
 
 
 class ConversationMessage(Value, frozen=True, kw_only=True):
@@ -183,6 +185,6 @@ class ConversationMessage(Value, frozen=True, kw_only=True):
     id: int
     message: Message
     created_at: float
-    attachments: list[Attachment] = []
-    citations: list[Citation] = []
+    attachments: list[Attachment] = msgspec.field(default_factory=list)
+    citations: list[Citation] = msgspec.field(default_factory=list)
     model: str | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,6 +20,7 @@ from samovar_agent.documents.citations_quotes import (
     sentences,
     sentences_around,
 )
+from samovar_protocol.documents import Citation, Outcome
 
 NOT_FOUND = "Not in these documents."
 """What a reply says where the sources do not hold the answer; in this language, whatever the question's."""
@@ -54,27 +55,6 @@ _DENIAL = re.compile(
 """How models say it in their own words, mostly."""
 
 
-class Citation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a statement stands.
-
-    - at, until: where the marker is in the reply. - number: of the source. - start, end: characters of the document.
-    - quote: what stands there; None where no sentence of the source says what the reply says, and then it is all of it.
-    - verbatim: the reply quotes these words itself.
-    """
-
-    at: int
-    until: int
-    number: int
-    document: int
-    name: str
-    page: int | None
-    headings: tuple[str, ...]
-    start: int
-    end: int
-    quote: str | None = None
-    verbatim: bool = False
-
-
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """What a reply is worth.
 
@@ -83,7 +63,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     - unknown: numbers that it cites and that no source has. - misquotes: what it quotes and no source says.
     """
 
-    outcome: Literal["answered", "not_found", "uncited"]
+    outcome: Outcome
     citations: list[Citation]
     unknown: list[int]
     misquotes: list[str]
@@ -168,7 +148,7 @@ def _cited(marker: _Marker, source: Source, text: Searchable, statement: str) ->
         document=passage.document,
         name=passage.name,
         page=passage.page,
-        headings=passage.headings,
+        headings=list(passage.headings),
         start=passage.start + start,
         end=passage.start + end,
         quote=passage.text[start:end] if span else None,
@@ -176,7 +156,7 @@ def _cited(marker: _Marker, source: Source, text: Searchable, statement: str) ->
     )
 
 
-def _outcome(prose: str, citations: list[Citation]) -> Literal["answered", "not_found", "uncited"]:
+def _outcome(prose: str, citations: list[Citation]) -> Outcome:
     if citations:
         return "answered"
     return "not_found" if _NOT_FOUND.search(prose) or _DENIAL.search(prose) else "uncited"

@@ -17,14 +17,17 @@ def migrate(db: Database) -> None:
 
 
 def _collections(db: Database) -> None:
-    # A row is a set of documents that are searched together. model: whose vectors it is searched with; NULL for words
-    # alone. settings: JSON object.
+    # A row is a set of documents that are searched together. model: whose vectors it is searched with; NULL while there
+    # are none. next_model: whose vectors are computed to be used instead. words_only: somebody wants none, ever.
+    # settings: JSON object.
     db.execute(
         """
         CREATE TABLE collections (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             name TEXT NOT NULL UNIQUE,
             model TEXT,
+            next_model TEXT,
+            words_only INTEGER NOT NULL,
             created_at REAL NOT NULL,
             settings TEXT NOT NULL
         )
@@ -32,6 +35,7 @@ def _collections(db: Database) -> None:
     )
     # A row is where documents come from. kind: "file", "folder" or "text". path: the bytes that the operating system
     # knows it by, which need not be UTF-8; NULL for pasted text. excludes: JSON list of patterns. state: SourceState.
+    # own_disk: the folder was seen to be where a disk is mounted.
     db.execute(
         """
         CREATE TABLE sources (
@@ -41,7 +45,8 @@ def _collections(db: Database) -> None:
             path BLOB,
             excludes TEXT NOT NULL,
             watch INTEGER NOT NULL,
-            state TEXT NOT NULL
+            state TEXT NOT NULL,
+            own_disk INTEGER NOT NULL DEFAULT 0
         )
         """
     )
