@@ -120,7 +120,8 @@ class Citation(Value, frozen=True, kw_only=True):
     - number: as the reply cites it, [1]; at, until: where that marker is in the reply.
     - document: its id; it may be gone since. - start, end: characters of the document. - quote: what stands there;
     None where no sentence of the source says what the reply says, and then it is the whole source.
-    - verbatim: the reply quotes these words itself.
+    - verbatim: the reply quotes these words itself. - inferred: the reply has no number there, but says what the source
+    says; `at` and `until` are then the end of that sentence.
     """
 
     number: int
@@ -135,6 +136,7 @@ class Citation(Value, frozen=True, kw_only=True):
     headings: list[str] = msgspec.field(default_factory=list)
     quote: str | None = None
     verbatim: bool = False
+    inferred: bool = False
 
 
 class Attachment(Value, frozen=True, kw_only=True):
@@ -161,7 +163,7 @@ class DocumentFilter(Value, frozen=True, kw_only=True):
 
 SearchMethod = Literal["words and vectors", "words"]
 Outcome = Literal["answered", "not_found", "uncited"]
-"""With at least one citation; it says that the documents do not tell; it says something, and nobody knows from where."""
+"""With at least one citation; says that the documents do not tell; says something, and nobody knows from where."""
 
 
 class ConversationInfo(Value, frozen=True, kw_only=True):

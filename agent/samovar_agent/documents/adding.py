@@ -18,6 +18,7 @@ from samovar_agent.documents.embedding_models import EmbeddingModels
 from samovar_agent.documents.extracted import Extracted
 from samovar_agent.documents.folders_excludes import Excludes
 from samovar_agent.documents.following import Following, Step
+from samovar_agent.documents.given_paths import absolute
 from samovar_agent.documents.holdings import Holdings
 from samovar_agent.documents.indexing import Indexing, cut
 from samovar_agent.models.gguf_reader import shown
@@ -55,13 +56,15 @@ class Adding:
         self._indexing, self._embedding, self._changed = indexing, embedding, changed
 
     async def add(self, request: DocsAdd, *, on_progress: Callable[[Progress], None]) -> DocsAddReply:
-        """Take it in. Raises `bad_request` where nothing or nonsense is named, `not_found`, `too_large`, `disk_full`."""
+        """Take it in. Raises `bad_request` where nothing sound is named, `not_found`, `too_large`, `disk_full`."""
         self._check(request)
         collection = await self._collection(request.collection)
         ids: list[int] = []
         if request.text is not None:
             ids.append(await self._add_text(collection, request.text, request.name or _name_of(request.text)))
-        steps = [await self._add_path(collection, path, request) for path in dict.fromkeys(map(_whole, request.paths))]
+        steps = [
+            await self._add_path(collection, path, request) for path in dict.fromkeys(map(absolute, request.paths))
+        ]
         ids += [id_ for source, _ in steps if source.kind == "file" for id_ in await self._of(source)]
         if steps:
             await self._following.rewatch()
@@ -94,12 +97,7 @@ class Adding:
             )
         Excludes(request.excludes)  # refuses patterns that mean nothing, before anything is made
         for path in request.paths:
-            if not os.path.isabs(path) or "\0" in path:
-                raise SamovarError(
-                    FailureCode.BAD_REQUEST,
-                    f"{shown(path)!r} is no absolute path.",
-                    hint="The agent has another current folder; give the whole path.",
-                )
+            absolute(path)
 
     async def _collection(self, name: str) -> CollectionRow:
         try:
@@ -187,10 +185,6 @@ def _progress(first: CollectionInfo, now: CollectionInfo, seconds: float) -> Pro
         per_second=speed,
         eta_seconds=(total - done) / speed if speed else None,
     )
-
-
-def _whole(path: str) -> str:
-    return os.path.normpath(path)
 
 
 def _name_of(text: str) -> str:

@@ -17,6 +17,7 @@ from samovar_agent.documents.citations_quotes import (
     Searchable,
     Span,
     best_sentence,
+    same_sentence,
     sentences,
     sentences_around,
 )
@@ -93,8 +94,11 @@ def check(reply: str, given: Given, *, question: str = "") -> Checked:
                 unknown.append(number)
             elif not _NOT_FOUND.search(statement):
                 citations.append(_cited(marker, sources[number], texts[number], statement))
+    outcome = _outcome(prose, citations)
+    if outcome == "uncited" and (citations := _inferred(prose, spans, sources, texts)):
+        outcome = "answered"
     return Checked(
-        outcome=_outcome(prose, citations),
+        outcome=outcome,
         citations=citations,
         unknown=sorted(set(unknown)),
         misquotes=_misquotes(prose, [*texts.values(), Searchable(question)]),
@@ -154,6 +158,22 @@ def _cited(marker: _Marker, source: Source, text: Searchable, statement: str) ->
         quote=passage.text[start:end] if span else None,
         verbatim=quoted is not None,
     )
+
+
+def _inferred(
+    prose: str, spans: list[Span], sources: dict[int, Source], texts: dict[int, Searchable]
+) -> list[Citation]:
+    """Citations of a reply that has none, as small models forget them: where a source says what a sentence says."""
+    citations: list[Citation] = []
+    for start, end in spans:
+        statement = prose[start:end]
+        for number, source in sources.items():
+            if same_sentence(source.passage.text, statement) is not None:
+                marker = _Marker(end, end, [number])
+                cited = _cited(marker, source, texts[number], statement)
+                citations.append(msgspec.structs.replace(cited, inferred=True))
+                break
+    return citations
 
 
 def _outcome(prose: str, citations: list[Citation]) -> Outcome:

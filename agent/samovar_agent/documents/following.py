@@ -45,8 +45,8 @@ class Step(NamedTuple):
 class Following:
     """All sources that have a path.
 
-    - changed: told of a collection in which something was queued, moved or removed. - removed: takes the chunks that are
-    gone from the store.
+    - changed: told of a collection in which something was queued, moved or removed. - removed: takes the chunks that
+    are gone from the store.
     """
 
     def __init__(

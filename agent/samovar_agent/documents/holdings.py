@@ -6,7 +6,6 @@ reply = await holdings.ls(DocsLs(collection="notes"))
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from samovar_agent.documents.embedding_models import EmbeddingModels
 from samovar_agent.documents.extracted import Problem
 from samovar_agent.documents.folders_plan import within
+from samovar_agent.documents.given_paths import absolute, below
 from samovar_agent.store.collections import CollectionRow
 from samovar_agent.store.documents import DocumentRow
 from samovar_agent.store.sources import SourceRow
@@ -29,8 +29,8 @@ Removed = Callable[[Sequence[int]], Awaitable[None]]
 class Holdings:
     """Collections, sources and documents.
 
-    - problems: why a collection does not go on, by its embedding model; "" for reading. - removed: takes the chunks that
-    are gone from the store.
+    - problems: why a collection does not go on, by its embedding model; "" for reading. - removed: takes chunks that are
+    gone from the store.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Holdings:
         for document in await self._of(row, request.documents):
             removed += await self._remove_document(document, sources)
         for path in request.paths:
-            removed += await self._remove_path(row, os.path.normpath(path), sources)
+            removed += await self._remove_path(row, absolute(path), sources)
         return row, removed
 
     async def retry(self, request: DocsRetry) -> int:
@@ -149,7 +149,7 @@ class Holdings:
     async def source(self, collection: str, path: str) -> tuple[CollectionRow, SourceRow]:
         """The source of a collection at a path. Raises `not_found`."""
         row = await self._store.collections.find(collection)
-        source = await self._store.sources.find(row.id, os.path.normpath(path))
+        source = await self._store.sources.find(row.id, absolute(path))
         if source is None:
             raise SamovarError(
                 FailureCode.NOT_FOUND,
@@ -208,7 +208,7 @@ class Holdings:
     async def _exclude(self, source: SourceRow, path: str, *, folder: bool) -> None:
         """Leave it out from now on, or the next look at the folder would bring it back."""
         assert source.path is not None
-        relative = os.path.relpath(path, source.path).replace(os.sep, "/")
+        relative = below(path, source.path)
         pattern = "/" + "".join("\\" + letter if letter in "*?[]!#\\ " else letter for letter in relative)
         excludes = [*source.excludes, pattern + ("/" if folder else "")]
         [now] = [row for row in await self._store.sources.ls(source.collection) if row.id == source.id]

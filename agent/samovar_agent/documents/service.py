@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from samovar_agent.documents.embedding import Embedding
 from samovar_agent.documents.embedding_models import EmbeddingModels
 from samovar_agent.documents.extraction.extractor import Extractor
 from samovar_agent.documents.following import Following
+from samovar_agent.documents.given_paths import absolute
 from samovar_agent.documents.holdings import Holdings
 from samovar_agent.documents.indexing import Cutter, Indexing
 from samovar_agent.documents.lazy_vectors import LazyVectorSearch
@@ -201,12 +201,12 @@ class DocumentService:
     async def export(self, request: DocsExport, *, on_progress: Callable[[Progress], None]) -> DocsExportReply:
         """Write a collection to one file."""
         row = await self._store.collections.find(request.collection)
-        path = Path(_absolute(request.path))
+        path = Path(absolute(request.path))
         return await transfer.export(self._store, row, path, replace=request.replace, on_progress=on_progress)
 
     async def import_(self, request: DocsImport, *, on_progress: Callable[[Progress], None]) -> CollectionInfo:
         """Take in such a file."""
-        path = Path(_absolute(request.path))
+        path = Path(absolute(request.path))
         row = await transfer.import_(self._store, path, request.name, on_progress=on_progress)
         self._sweeping.set()
         self._embedding.wake()
@@ -285,11 +285,3 @@ async def _for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) ->
         except Exception:
             log.exception("%s failed; it goes on in a moment", name)
             await asyncio.sleep(_RESTART_SECONDS)
-
-
-def _absolute(path: str) -> str:
-    if not os.path.isabs(path) or "\0" in path:
-        raise SamovarError(
-            "bad_request", f"'{path}' is no absolute path.", hint="The agent has another current folder than you."
-        )
-    return path
