@@ -41,6 +41,9 @@ class Vectors(Protocol):
     async def add(self, model: str, vectors: Sequence[tuple[int, bytes]]) -> list[int]:
         """Store vectors of chunks; returns those whose chunks are still there."""
 
+    async def keep_only(self, models: Sequence[str]) -> None:
+        """Forget what is kept of all other models."""
+
 
 class Embedding:
     """One loop for all collections.
@@ -162,6 +165,7 @@ class Embedding:
             if model not in used:
                 while await self._store.vectors.drop(model):
                     pass
+        await self._vectors.keep_only([model for model in used if model is not None])
 
 
 def _text(chunk: Unembedded, limit: int) -> str:

@@ -48,6 +48,11 @@ class LazyVectorSearch:
         """See `VectorSearch.nearest`."""
         return await (await self._loaded()).nearest(model, query, limit, collections=collections, filters=filters)
 
+    async def keep_only(self, models: Sequence[str]) -> None:
+        """See `VectorIndexes.keep_only`."""
+        if self._search is not None:
+            await self._search.keep_only(models)
+
     async def save(self) -> None:
         """See `VectorSearch.save`."""
         if self._search is not None:
