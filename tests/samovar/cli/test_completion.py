@@ -31,6 +31,7 @@ def test_an_unknown_shell_is_a_usage_error() -> None:
 
 def test_commands_are_completed() -> None:
     assert complete("samovar lo") == ["load", "logs"]
+    assert complete("samovar docs a") == ["ask", "add"]
     assert complete("samovar server token ") == ["create", "ls", "revoke"]
 
 

@@ -65,7 +65,7 @@ def command(
     from samovar.cli.conversation import Conversation, ask_once, prompt_with_stdin
 
     whole_question = prompt_with_stdin(" ".join(question) or None)
-    if not whole_question:
+    if not (whole_question or "").strip():
         raise click.UsageError("There is no question.")
     conversation = Conversation(
         model=model,

@@ -59,7 +59,7 @@ def command(
         rerank=rerank,
         words_only=words,
     )
-    reply = session.follow(request, start=not no_start, label="documents")
+    reply = session.follow(request, start=not no_start, label="the search")
     if as_json:
         output.show_json(reply)
         return

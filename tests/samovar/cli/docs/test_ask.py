@@ -65,6 +65,7 @@ def test_what_is_piped_in_is_put_behind(agent: FakeAgent) -> None:
 @pytest.mark.usefixtures("at_terminal")
 def test_no_question_is_a_usage_error(agent: FakeAgent) -> None:
     assert samovar("docs", "ask").exit_code == 2
+    assert samovar("docs", "ask", " ").exit_code == 2
     assert agent.requests == []
 
 
