@@ -64,8 +64,8 @@ def command(
     """
     from samovar.cli.conversation import Conversation, ask_once, prompt_with_stdin
 
-    whole_question = prompt_with_stdin(" ".join(question) or None)
-    if not (whole_question or "").strip():
+    asked = (prompt_with_stdin(" ".join(question) or None) or "").strip()
+    if not asked:
         raise click.UsageError("There is no question.")
     conversation = Conversation(
         model=model,
@@ -78,4 +78,4 @@ def command(
         start=not no_start,
         show=not as_json,
     )
-    ask_once(conversation, whole_question, as_json=as_json, stats=stats)
+    ask_once(conversation, asked, as_json=as_json, stats=stats)

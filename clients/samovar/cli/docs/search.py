@@ -76,7 +76,9 @@ def _show(number: int, passage: DocumentPassage) -> None:
     if number > 1:
         click.echo()
     output.say(f"{number}. {place(passage)}  ({passage.score:.3f})")
-    output.say(f"    {in_one_line(passage.path) if passage.path else f'document {passage.document}'}")
+    # What `samovar docs show` needs to print what stands around it.
+    where = f"document {passage.document}, {passage.start}-{passage.end}"
+    output.say(f"    {in_one_line(passage.path)} ({where})" if passage.path else f"    {where}")
     output.say(excerpt(passage.text, lines=3))
 
 

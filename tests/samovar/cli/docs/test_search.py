@@ -23,12 +23,12 @@ def test_passages_say_where_they_stand(agent: FakeAgent) -> None:
     lines = result.stdout.splitlines()
     assert lines[:5] == [
         "1. tea.pdf, page 3, Vessels › Samovar  (0.812)",
-        "    /home/me/tea.pdf",
+        "    /home/me/tea.pdf (document 7, 100-137)",
         "    The samovar keeps tea hot for hours.",
         "",
         "2. Tea  (0.812)",
     ]
-    assert lines[5] == "    document 7"
+    assert lines[5] == "    document 7, 100-137"
     assert [line[:8] for line in lines[6:]] == ["    Hot."] * 3
     assert lines[-1].endswith(" …")
     assert result.stderr == "(searched by words and vectors, ordered by bge, in 0.012 s)\n"
@@ -87,7 +87,7 @@ def test_a_document_cannot_steer_the_terminal(agent: FakeAgent) -> None:
     result = samovar("docs", "search", "tea")
     assert result.stdout.splitlines() == [
         f"1. {HARMLESS} 1, page 3, {HARMLESS} › b c  (0.812)",
-        f"    /{HARMLESS}",
+        f"    /{HARMLESS} (document 7, 100-137)",
         f"    {HARMLESS} {HARMLESS}",
     ]
     assert "\x1b" not in result.stderr
