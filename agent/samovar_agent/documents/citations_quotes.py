@@ -15,6 +15,7 @@ Span = tuple[int, int]
 _ELLIPSIS = re.compile(r"\[?(?:\.\s?){3,}\]?|\[?…\]?")
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])[\"”’»)\]]*\s+|(?<=[。！？])|\n\s*\n")
 _LINE_ENDS = re.compile(rf"{_SENTENCE_ENDS.pattern}|\n")
+_HEADING = re.compile(r"#{1,6} [^\n]*\n\s*")
 _WORD = re.compile(r"\w+")
 _LONG_SENTENCE = 300
 """Characters; what is longer is most often a table or a list, and its lines are looked at one by one."""
@@ -132,6 +133,9 @@ def _denies(text: str) -> bool:
 
 def _short_sentences(text: str) -> Iterator[Span]:
     for start, end in sentences(text):
+        # A heading is no part of the sentence below it, though there need not be an empty line between them.
+        while (heading := _HEADING.match(text, start, end)) and heading.end() < end:
+            start = heading.end()
         if end - start <= _LONG_SENTENCE:
             yield start, end
         else:
