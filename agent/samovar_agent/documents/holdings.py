@@ -29,8 +29,8 @@ Removed = Callable[[Sequence[int]], Awaitable[None]]
 class Holdings:
     """Collections, sources and documents.
 
-    - problems: why a collection does not go on, by its embedding model; "" for reading. - removed: takes chunks that are
-    gone from the store.
+    - problems: why a collection does not go on, by its embedding model; "" for reading. - removed: takes chunks that
+    are gone from the store.
     """
 
     def __init__(

@@ -221,7 +221,7 @@ class Loop:
         branch.parting = parting if parting >= known + WORTH_KEEPING else 0
         branch.admit(sequence, known, time.monotonic())
         if known >= WORTH_KEEPING and not self._context.can_share_any_prefix:
-            # What two prompts begin with, a third one may: its end is kept, for the disk has no other place to go on from.
+            # What two prompts begin with, a third one may; after a restart there is no other place to go on from.
             self._cache.checkpoint(sequence)
         self._running[branch.key] = branch
         if self._keeper is not None:
