@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from samovar_agent.store.columns import path_column, path_value
+from samovar_agent.store.columns import SEEN, path_column, path_value
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -74,7 +74,8 @@ class Sources:
         rows = await self._store.read(
             lambda db: list(
                 db.query(
-                    "SELECT * FROM sources WHERE :collection IS NULL OR collection = :collection ORDER BY id",
+                    f"SELECT * FROM sources WHERE (:collection IS NULL AND {SEEN})"  # noqa: S608 - only texts of ours
+                    " OR collection = :collection ORDER BY id",
                     {"collection": collection},
                 )
             )
