@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -29,21 +30,30 @@ class VectorSearch:
         self._store, self._indexes = store, indexes
         self._open: dict[str, VectorIndex] = {}
         self._opening = asyncio.Lock()
+        self._changing = asyncio.Lock()
 
     async def add(self, model: str, vectors: Sequence[tuple[int, bytes]]) -> list[int]:
         """Store vectors of chunks; returns those whose chunks are still there. Raises `disk_full`, `bad_request`."""
-        stored = await self._store.vectors.put_vectors(model, vectors)
-        wanted = set(stored)
-        index = await self._index(model)
-        if index is not None and stored:
-            rows = [(chunk, vector) for chunk, vector in vectors if chunk in wanted]
-            await asyncio.to_thread(_add, index, rows)
-        return stored
+        async with self._changing:
+            stored = await self._store.vectors.put_vectors(model, vectors)
+            wanted = set(stored)
+            index = await self._index(model)
+            if index is not None and stored:
+                rows = [(chunk, vector) for chunk, vector in vectors if chunk in wanted]
+                await asyncio.to_thread(_add, index, rows)
+            return stored
 
     async def remove(self, chunks: Sequence[int]) -> None:
         """These chunks are gone from the store."""
         for index in self._open.values():
             await asyncio.to_thread(index.remove, chunks)
+
+    async def catch_up(self) -> None:
+        """Vectors came into the store, or went, by another way, as when a collection is imported."""
+        async with self._changing:  # what is added between the look at the store and the end would be taken out again
+            for model, index in list(self._open.items()):
+                ids = await self._store.vectors.ids(model)
+                await self._store.vectors.with_rows(model, partial(index.catch_up, ids))
 
     async def nearest(
         self,

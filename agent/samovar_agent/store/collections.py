@@ -43,7 +43,10 @@ class CollectionCounts(NamedTuple):
 
 
 class Collections:
-    """The table `collections`."""
+    """The table `collections`.
+
+    One that is still being imported has the time 0, and nobody but its import knows of it.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -55,9 +58,13 @@ class Collections:
         model: str | None = None,
         words_only: bool = False,
         settings: dict[str, Any] | None = None,
+        unfinished: bool = False,
     ) -> CollectionRow:
-        """A new, empty collection. Raises `bad_request` where the name is taken."""
-        name, created_at = text_column(name), time.time()
+        """A new, empty collection. Raises `bad_request` where the name is taken.
+
+        - unfinished: nobody sees it before `finish`, and the next start removes it.
+        """
+        name, created_at = text_column(name), 0.0 if unfinished else time.time()
 
         def insert(db: Database) -> int | None:
             cursor = db.execute(
@@ -69,19 +76,37 @@ class Collections:
 
         if (id_ := await self._store.run(insert)) is None:
             raise _taken(name)
-        return await self.get(id_)
+        return CollectionRow(
+            id=id_, name=name, model=model, words_only=words_only, created_at=created_at, settings=settings or {}
+        )
+
+    async def finish(self, id_: int) -> None:
+        """Let everybody see a collection that was created unfinished."""
+        values = [time.time(), id_]
+        await self._store.run(
+            lambda db: db.execute("UPDATE collections SET created_at = ? WHERE id = ? AND created_at = 0", values)
+        )
+
+    async def remove_unfinished(self) -> None:
+        """Remove what a killed agent was importing; for the texts see `Documents.sweep`."""
+
+        def remove(db: Database) -> None:
+            for row in db.execute("SELECT id FROM collections WHERE created_at = 0").fetchall():
+                _remove(db, row[0])
+
+        await self._store.run(remove)
 
     async def ls(self) -> list[CollectionRow]:
         """Every collection, sorted by name."""
-        return await self._read("ORDER BY name", [])
+        return await self._read("TRUE ORDER BY name", [])
 
     async def get(self, id_: int) -> CollectionRow:
         """The collection with this id. Raises `not_found`."""
-        return _only(await self._read("WHERE id = ?", [id_]), f"number {id_}")
+        return _only(await self._read("id = ?", [id_]), f"number {id_}")
 
     async def find(self, name: str) -> CollectionRow:
         """The collection of this name. Raises `not_found`."""
-        return _only(await self._read("WHERE name = ?", [text_column(name)]), f"called '{name}'")
+        return _only(await self._read("name = ?", [text_column(name)]), f"called '{name}'")
 
     async def rename(self, id_: int, name: str) -> None:
         """Give it another name. Raises `bad_request` where that is taken; nothing happens where it is gone."""
@@ -146,16 +171,10 @@ class Collections:
 
         It is gone at once; what its documents said takes room until `Documents.sweep` has gone over it.
         """
-
-        def remove(db: Database) -> bool:
-            db.execute("DELETE FROM documents WHERE collection = ?", [id_])
-            db.execute("DELETE FROM sources WHERE collection = ?", [id_])
-            return db.execute("DELETE FROM collections WHERE id = ?", [id_]).rowcount > 0
-
-        return await self._store.run(remove)
+        return await self._store.run(lambda db: _remove(db, id_))
 
     async def _read(self, where: str, values: list[str | int]) -> list[CollectionRow]:
-        question = f"SELECT * FROM collections {where}"  # noqa: S608 - only texts of ours
+        question = f"SELECT * FROM collections WHERE created_at > 0 AND {where}"  # noqa: S608 - only texts of ours
         rows = await self._store.read(lambda db: list(db.query(question, values)))
         return [
             msgspec.convert(
@@ -164,6 +183,12 @@ class Collections:
             )
             for row in rows
         ]
+
+
+def _remove(db: Database, id_: int) -> bool:
+    db.execute("DELETE FROM documents WHERE collection = ?", [id_])
+    db.execute("DELETE FROM sources WHERE collection = ?", [id_])
+    return db.execute("DELETE FROM collections WHERE id = ?", [id_]).rowcount > 0
 
 
 def _only(rows: list[CollectionRow], wanted: str) -> CollectionRow:

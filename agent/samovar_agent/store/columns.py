@@ -8,6 +8,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+SEEN = "collection NOT IN (SELECT id FROM collections WHERE created_at = 0)"
+"""Of rows whose collection is not still being imported; "not in" keeps SQLite from beginning with the collections."""
+
 _AT_ONCE = 900
 """Values in one statement; old builds of SQLite take 999."""
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 
+IMPORTED = "imported:"
+"""How the recipe of a content begins that came with an imported collection. Nobody here has read its file, and what a
+stranger says that a file says, or how its vectors look, must not become the text of that file in other collections."""
+
+
 class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A passage to store.
 
@@ -53,19 +58,41 @@ def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> t
 
     A chunk that says what another says, under the same title and heading, gets the vectors of that one.
     """
+    id_ = add_empty(db, content)
+    ids = add_chunks(db, id_, content, chunks)
+    if ids:
+        # Only the oldest chunk of the same words is looked at: a page of small print may be in ten thousand documents.
+        db.execute(
+            "INSERT INTO chunk_vectors (chunk, model, vector)"
+            " SELECT fresh.id, known.model, known.vector FROM chunks AS fresh"
+            " JOIN chunk_vectors AS known ON known.chunk ="
+            " (SELECT min(twin.id) FROM chunks AS twin WHERE twin.sha256 = fresh.sha256)"
+            " WHERE fresh.content = ? AND known.chunk < ?",
+            [id_, ids[0]],
+        )
+    return id_, ids
+
+
+def add_empty(db: Database, content: Content) -> int:
+    """Store a content whose chunks come later; returns its id."""
     values = [content.sha256, content.recipe, content.title, content.media_type, content.pages]
     id_ = db.execute(
         "INSERT INTO contents (sha256, recipe, title, media_type, pages) VALUES (?, ?, ?, ?, ?)", values
     ).lastrowid
     assert id_ is not None
+    return id_
+
+
+def add_chunks(db: Database, id_: int, content: Content, chunks: Sequence[NewChunk], *, ordinal: int = 0) -> list[int]:
+    """Store chunks of a content; returns their ids. - id_: the content's. - ordinal: of the first of them."""
     first = 1 + int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'chunks'").fetchone()[0])
     ids = list(range(first, first + len(chunks)))
     texts = [(text_column(chunk.heading), text_column(chunk.text)) for chunk in chunks]
     db.conn.executemany(
         'INSERT INTO chunks (id, content, ordinal, page, start, "end", tokens, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
         [
-            (first + ordinal, id_, ordinal, chunk.page, chunk.start, chunk.end, chunk.tokens, _digest(content, *text))
-            for ordinal, (chunk, text) in enumerate(zip(chunks, texts, strict=True))
+            (id_chunk, id_, number, chunk.page, chunk.start, chunk.end, chunk.tokens, _digest(content, *text))
+            for number, (id_chunk, chunk, text) in enumerate(zip(ids, chunks, texts, strict=True), ordinal)
         ],
     )
     db.conn.executemany(
@@ -76,16 +103,7 @@ def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> t
         "INSERT INTO chunk_words (rowid, title, heading, text) VALUES (?, ?, ?, ?)",
         [(chunk, content.title, *text) for chunk, text in zip(ids, texts, strict=True)],
     )
-    # Only the oldest chunk of the same words is looked at: a page of small print may be in ten thousand documents.
-    db.execute(
-        "INSERT INTO chunk_vectors (chunk, model, vector)"
-        " SELECT fresh.id, known.model, known.vector FROM chunks AS fresh"
-        " JOIN chunk_vectors AS known ON known.chunk ="
-        " (SELECT min(twin.id) FROM chunks AS twin WHERE twin.sha256 = fresh.sha256)"
-        " WHERE fresh.content = ? AND known.chunk < ?",
-        [id_, first],
-    )
-    return id_, ids
+    return ids
 
 
 def remove_unused(db: Database, content: int) -> list[int]:
@@ -106,4 +124,6 @@ def remove_unused(db: Database, content: int) -> list[int]:
 
 
 def _digest(content: Content, heading: str, text: str) -> bytes:
-    return hashlib.sha256(f"{content.title}\0{heading}\0{text}".encode()).digest()
+    # Of an import other than of the same words read here, so that the vectors of one never become those of the other.
+    whose = f"{content.recipe}\0" if content.recipe.startswith(IMPORTED) else ""
+    return hashlib.sha256(f"{whose}{content.title}\0{heading}\0{text}".encode()).digest()

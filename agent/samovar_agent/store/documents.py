@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from samovar_agent.store.columns import path_column, path_value, slices, text_column
+from samovar_agent.store.columns import SEEN, path_column, path_value, slices, text_column
 from samovar_agent.store.contents import Content, NewChunk, add_content, find_content, remove_unused
 from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter, Values, condition
 from samovar_protocol.documents import DocumentState
@@ -318,6 +318,8 @@ class Documents:
         wanted: dict[str, str | int | None] = {"collection": collection, "source": source, "state": state}
         asked = {name: value for name, value in wanted.items() if value is not None}
         where = " AND ".join(["id > :after", *(f"{name} = :{name}" for name in asked)])
+        if collection is None and source is None:
+            where += f" AND {SEEN}"
         question = f"SELECT * FROM documents WHERE {where} ORDER BY id LIMIT :limit"  # noqa: S608 - texts of ours
         values = {**asked, "after": after, "limit": limit}
         return await self._store.read(lambda db: [_row(row) for row in db.query(question, values)])
@@ -358,7 +360,8 @@ class Documents:
     async def counts(self, collection: int | None = None) -> dict[DocumentState, int]:
         """How many documents are in which state; states of none are left out."""
         question = (
-            "SELECT state, count(*) FROM documents WHERE :collection IS NULL OR collection = :collection GROUP BY state"
+            "SELECT state, count(*) FROM documents"  # noqa: S608 - only texts of ours
+            f" WHERE (:collection IS NULL AND {SEEN}) OR collection = :collection GROUP BY state"
         )
         rows = await self._store.read(lambda db: db.execute(question, {"collection": collection}).fetchall())
         return {row[0]: row[1] for row in rows}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from samovar_agent.store.columns import path_column
+from samovar_agent.store.columns import SEEN, path_column
 from samovar_protocol.documents import DocumentFilter
 
 Values = dict[str, str | int | float | bytes | None]
@@ -26,6 +26,8 @@ def condition(collections: Sequence[int] | None, filters: DocumentFilter) -> tup
     parts, values = ["documents.content IS NOT NULL"], Values()
     if collections is not None:
         parts.append(f"documents.collection IN ({_names('collection', collections, values)})")
+    else:
+        parts.append(f"documents.{SEEN}")
     if filters.media_types:
         parts.append(f"documents.media_type IN ({_names('media_type', filters.media_types, values)})")
     if filters.path_prefix is not None:

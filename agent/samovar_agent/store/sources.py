@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samovar_agent.store.columns import path_column, path_value
+from samovar_agent.store.columns import SEEN, path_column, path_value
 from samovar_protocol.documents import SourceKind, SourceState
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class Sources:
         rows = await self._store.read(
             lambda db: list(
                 db.query(
-                    "SELECT * FROM sources WHERE :collection IS NULL OR collection = :collection ORDER BY id",
+                    f"SELECT * FROM sources WHERE (:collection IS NULL AND {SEEN})"  # noqa: S608 - only texts of ours
+                    " OR collection = :collection ORDER BY id",
                     {"collection": collection},
                 )
             )

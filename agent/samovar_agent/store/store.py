@@ -22,7 +22,9 @@ from samovar_agent.store.conversations import Conversations
 from samovar_agent.store.digests import Digests
 from samovar_agent.store.documents import Documents
 from samovar_agent.store.downloads import Downloads
+from samovar_agent.store.exports import Exports
 from samovar_agent.store.hub_answers import HubAnswers
+from samovar_agent.store.imports import Imports
 from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
 from samovar_agent.store.models import Models
@@ -43,7 +45,7 @@ class Store:
 
     - path: the file. - journal_mode: "wal" unless the file system refuses it.
     - models, journal, tokens, digests, downloads, hub_answers, schedule, collections, sources, documents, chunks,
-    vectors, conversations: one object for what belongs together.
+    vectors, exports, imports, conversations: one object for what belongs together.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,6 +63,8 @@ class Store:
         self.documents = Documents(self)
         self.chunks = Chunks(self)
         self.vectors = Vectors(self)
+        self.exports = Exports(self)
+        self.imports = Imports(self)
         self.conversations = Conversations(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
@@ -78,6 +82,7 @@ class Store:
             await store._call(store._connect)
             await store.journal.mark_interrupted()
             await store.documents.mark_interrupted()
+            await store.collections.remove_unfinished()
             await store.tokens.read()
         except BaseException:
             await store.close()

@@ -61,7 +61,7 @@ class Vectors:
             )
 
         def insert(db: Database) -> list[int]:
-            id_ = _model(db, model, size // _FLOAT_BYTES)
+            id_ = model_id(db, model, size // _FLOAT_BYTES)
             return [
                 chunk
                 for chunk, vector in vectors
@@ -172,7 +172,7 @@ class Vectors:
         )
 
 
-def _model(db: Database, key: str, dimensions: int) -> int:
+def model_id(db: Database, key: str, dimensions: int) -> int:
     """The model's id. Its dimensions are those of its first vectors, and change only when none are left."""
     row = db.execute("SELECT id, dimensions FROM embedding_models WHERE key = ?", [key]).fetchone()
     if row is None:
