@@ -19,7 +19,7 @@ from samovar_agent.documents.extracted import Extracted
 from samovar_agent.documents.folders_excludes import Excludes
 from samovar_agent.documents.following import Following, Step
 from samovar_agent.documents.given_paths import absolute
-from samovar_agent.documents.holdings import Holdings
+from samovar_agent.documents.holdings import Holdings, collection_name
 from samovar_agent.documents.indexing import Indexing, cut
 from samovar_agent.models.gguf_reader import shown
 from samovar_agent.store.collections import CollectionRow
@@ -58,19 +58,23 @@ class Adding:
     async def add(self, request: DocsAdd, *, on_progress: Callable[[Progress], None]) -> DocsAddReply:
         """Take it in. Raises `bad_request` where nothing sound is named, `not_found`, `too_large`, `disk_full`."""
         self._check(request)
+        paths = list(dict.fromkeys(map(absolute, request.paths)))
+        await asyncio.to_thread(_require, paths)
         collection = await self._collection(request.collection)
         ids: list[int] = []
-        if request.text is not None:
-            ids.append(await self._add_text(collection, request.text, request.name or _name_of(request.text)))
-        steps = [
-            await self._add_path(collection, path, request) for path in dict.fromkeys(map(absolute, request.paths))
-        ]
+        steps: list[tuple[SourceRow, Step]] = []
+        try:
+            if request.text is not None:
+                ids.append(await self._add_text(collection, request.text, request.name or _name_of(request.text)))
+            for path in paths:
+                steps += [await self._add_path(collection, path, request)]
+        finally:  # one that fails takes nothing from those before it
+            if steps:
+                await self._following.rewatch()
+            self._indexing.wake()
+            self._embedding.wake()
+            self._changed(collection.id)
         ids += [id_ for source, _ in steps if source.kind == "file" for id_ in await self._of(source)]
-        if steps:
-            await self._following.rewatch()
-        self._indexing.wake()
-        self._embedding.wake()
-        self._changed(collection.id)
         if request.wait:
             await self._finished(collection, on_progress)
         problems = {path: problem.message for _, step in steps for path, problem in step.problems.items()}
@@ -100,6 +104,7 @@ class Adding:
             absolute(path)
 
     async def _collection(self, name: str) -> CollectionRow:
+        name = collection_name(name)
         try:
             return await self._store.collections.find(name)
         except SamovarError as error:
@@ -107,13 +112,13 @@ class Adding:
                 raise
         try:
             return await self._holdings.made(DocsCreate(name=name))
-        except SamovarError:
+        except SamovarError as error:
+            if error.code != FailureCode.BAD_REQUEST:
+                raise
             return await self._store.collections.find(name)  # somebody else was faster
 
     async def _add_path(self, collection: CollectionRow, path: str, request: DocsAdd) -> tuple[SourceRow, Step]:
         is_folder = await asyncio.to_thread(os.path.isdir, path)
-        if not is_folder and not await asyncio.to_thread(os.path.lexists, path):
-            raise SamovarError(FailureCode.NOT_FOUND, f"There is no {shown(path)}.", hint="Correct the path.")
         known = await self._store.sources.find(collection.id, path)
         source = await self._store.sources.add(
             collection.id, "folder" if is_folder else "file", path, excludes=request.excludes, watch=request.watch
@@ -154,7 +159,9 @@ class Adding:
         while True:
             info = await self._holdings.describe(collection.id)
             first = first or info
-            if not info.busy or info.problem is not None:
+            # What keeps a model from making vectors does not keep anybody from reading.
+            stuck = self._indexing.problem if info.queued else info.problem
+            if not info.busy or stuck is not None:
                 return
             on_progress(_progress(first, info, time.monotonic() - began))
             # Counting what a large collection holds takes its time, which reading needs more.
@@ -185,6 +192,13 @@ def _progress(first: CollectionInfo, now: CollectionInfo, seconds: float) -> Pro
         per_second=speed,
         eta_seconds=(total - done) / speed if speed else None,
     )
+
+
+def _require(paths: Sequence[str]) -> None:
+    """Raise `not_found` for a path where nothing is, before anything is made."""
+    for path in paths:
+        if not os.path.lexists(path):
+            raise SamovarError(FailureCode.NOT_FOUND, f"There is no {shown(path)}.", hint="Correct the path.")
 
 
 def _name_of(text: str) -> str:

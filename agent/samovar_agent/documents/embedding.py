@@ -49,7 +49,8 @@ class Embedding:
     """One loop for all collections.
 
     - told: of each collection that got vectors, or another model. - problems: why a model makes no vectors now, by its
-    key; it is tried again by itself, and when somebody calls `wake`.
+    key; it is tried again by itself, and when somebody calls `wake`. - incomplete: collections, by id, of
+    which the model cannot read everything.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class Embedding:
         self._awake = asyncio.Event()
         self._hopeless: dict[str, set[int]] = {}
         self.problems: dict[str, Failure] = {}
+        self.incomplete: dict[int, Failure] = {}
 
     def wake(self) -> None:
         """There may be chunks without a vector, or a model that was missing."""
+        self.incomplete.clear()  # or nobody could tell these passages from those that are new
         self._awake.set()
 
     async def run(self) -> None:
@@ -97,33 +100,37 @@ class Embedding:
 
     async def _collection(self, collection: CollectionRow, model: str) -> None:
         """Every chunk of a collection that lacks a vector; then its next model is its model."""
-        after = 0
-        running: list[asyncio.Task[None]] = []
+        after = left_out = 0
+        running: list[asyncio.Task[int]] = []
         try:
             while chunks := await self._store.vectors.without(model, collection.id, after, _BATCH):
                 after = chunks[-1].chunk
                 hopeless = self._hopeless.get(model, set())
+                left_out += sum(chunk.chunk in hopeless for chunk in chunks)
                 chunks = [chunk for chunk in chunks if chunk.chunk not in hopeless]
                 if not chunks:
                     continue
                 if not self._models.is_there(model):
                     raise _missing(model)
                 if len(running) == _AT_ONCE:
-                    await running.pop(0)
+                    left_out += await running.pop(0)
                     self._told(collection.id)
                 running.append(asyncio.create_task(self._batch(model, chunks)))
             while running:
-                await running.pop(0)
+                left_out += await running.pop(0)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+        if left_out and not self._awake.is_set():
+            self.incomplete[collection.id] = _left_out(model, left_out)
         if after:
             self._told(collection.id)
         if collection.next_model is not None:
             await self._change_model(collection, model)
 
-    async def _batch(self, model: str, chunks: Sequence[Unembedded]) -> None:
+    async def _batch(self, model: str, chunks: Sequence[Unembedded]) -> int:
+        """Store their vectors; how many get none."""
         limit = self._models.length(model) - CONTEXT_TOKENS
         texts = [_text(chunk, limit) for chunk in chunks]
         try:
@@ -134,6 +141,7 @@ class Embedding:
             vectors = [await self._single(model, chunk.chunk, text) for chunk, text in zip(chunks, texts, strict=True)]
         found = [(chunk.chunk, vector) for chunk, vector in zip(chunks, vectors, strict=True) if vector is not None]
         await self._vectors.add(model, found)
+        return len(chunks) - len(found)
 
     async def _single(self, model: str, chunk: int, text: str) -> bytes | None:
         """The vector of a text, of its beginning where it is too long; None where there is no way."""
@@ -152,8 +160,8 @@ class Embedding:
 
     async def _change_model(self, collection: CollectionRow, model: str) -> None:
         """The next model has all vectors: it is the one that is searched by from now on."""
-        now = await self._store.collections.get(collection.id)
-        if now.next_model == model:  # and nobody chose another one meanwhile
+        now = [row.next_model for row in await self._store.collections.ls() if row.id == collection.id]
+        if now == [model]:  # nobody chose another one meanwhile, or removed the collection
             await self._store.collections.set_models(collection.id, model=model)
             self._told(collection.id)
         await self.drop_unused()
@@ -191,4 +199,12 @@ def _missing(model: str) -> SamovarError:
         FailureCode.MODEL_UNKNOWN,
         f"The embedding model {model} is not on this machine any more.",
         hint=f"`samovar get {model}` fetches it again; `samovar docs change` chooses another.",
+    )
+
+
+def _left_out(model: str, passages: int) -> Failure:
+    return Failure(
+        code=FailureCode.CONTEXT_OVERFLOW,
+        message=f"{model} cannot read {passages:,} {'passage' if passages == 1 else 'passages'}.",
+        hint="By words they are found all the same.",
     )

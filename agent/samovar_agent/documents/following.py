@@ -84,9 +84,11 @@ class Following:
         Raises what `folders.look` does; then nothing has changed but the source's state.
         """
         async with self._looking.setdefault(source.id, asyncio.Lock()):
-            if not any(known.id == source.id for known in await self._store.sources.ls(source.collection)):
+            # As it is now: who waited here does not know what was excluded meanwhile.
+            found = [known for known in await self._store.sources.ls(source.collection) if known.id == source.id]
+            if not found:
                 return Step(0, 0, 0, {})  # it was removed meanwhile
-            return await self._look(source, only)
+            return await self._look(found[0], only)
 
     async def _look(self, source: SourceRow, only: Sequence[str]) -> Step:
         assert source.path is not None, "text that was pasted is nowhere to be looked at"

@@ -12,8 +12,10 @@ import msgspec
 
 from samovar_agent.documents.embedding_models import EmbeddingModels
 from samovar_agent.documents.extracted import Problem
+from samovar_agent.documents.folders_excludes import MAX_PATTERNS, Excludes
 from samovar_agent.documents.folders_plan import within
 from samovar_agent.documents.given_paths import absolute, below
+from samovar_agent.models.gguf_reader import shown
 from samovar_agent.store.collections import CollectionRow
 from samovar_agent.store.documents import DocumentRow
 from samovar_agent.store.sources import SourceRow
@@ -29,8 +31,8 @@ Removed = Callable[[Sequence[int]], Awaitable[None]]
 class Holdings:
     """Collections, sources and documents.
 
-    - problems: why a collection does not go on, by its embedding model; "" for reading. - removed: takes chunks that
-    are gone from the store.
+    - problems: why a collection does not go on, by its embedding model or its id; "" for reading. - removed: takes the
+    chunks that are gone from the store.
     """
 
     def __init__(
@@ -57,7 +59,9 @@ class Holdings:
         model = None
         if not request.words_only:
             model = self._models.default() if request.model is None else self._models.resolve(request.model)
-        return await self._store.collections.create(_name(request.name), model=model, words_only=request.words_only)
+        return await self._store.collections.create(
+            collection_name(request.name), model=model, words_only=request.words_only
+        )
 
     async def change(self, request: DocsChange) -> CollectionInfo:
         """Another name or embedding model. Raises as `create` does, and `not_found`."""
@@ -65,7 +69,7 @@ class Holdings:
         _check_models(request.model, words_only=request.words_only)
         model = self._models.resolve(request.model) if request.model is not None else None
         if request.rename is not None:
-            await self._store.collections.rename(row.id, _name(request.rename))
+            await self._store.collections.rename(row.id, collection_name(request.rename))
         if request.words_only:
             await self._store.collections.set_models(row.id, model=None, words_only=True)
         elif model is not None:
@@ -209,10 +213,15 @@ class Holdings:
         """Leave it out from now on, or the next look at the folder would bring it back."""
         assert source.path is not None
         relative = below(path, source.path)
-        pattern = "/" + "".join("\\" + letter if letter in "*?[]!#\\ " else letter for letter in relative)
-        excludes = [*source.excludes, pattern + ("/" if folder else "")]
         [now] = [row for row in await self._store.sources.ls(source.collection) if row.id == source.id]
-        await self._store.sources.change(source.id, excludes=list(dict.fromkeys([*now.excludes, *excludes])))
+        excludes = list(dict.fromkeys([*now.excludes, Excludes.pattern_of(relative, folder=folder)]))
+        if len(excludes) > MAX_PATTERNS:
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                f"{MAX_PATTERNS:,} things were left out of {shown(source.path)} one by one; that is the limit.",
+                hint="Remove the whole folder, and add it again with patterns of what is to be left out.",
+            )
+        await self._store.sources.change(source.id, excludes=excludes)
 
     async def _info(self, row: CollectionRow) -> CollectionInfo:
         model = row.next_model or row.model
@@ -238,7 +247,7 @@ class Holdings:
         if reading and (problem := problems.get("")):
             return problem
         model = row.next_model or row.model
-        return problems.get(model) if embedding and model is not None else None
+        return problems.get(model) or problems.get(str(row.id)) if embedding and model is not None else None
 
     async def _names(self) -> dict[int, str]:
         return {row.id: row.name for row in await self._store.collections.ls()}
@@ -246,7 +255,9 @@ class Holdings:
 
 def document_info(row: DocumentRow, names: Mapping[int, str]) -> DocumentInfo:
     """A document as clients see it. - names: of collections."""
-    problem = msgspec.json.decode(row.problem, type=Problem) if row.problem else None
+    # One that is queued again may well be read this time.
+    waits = row.state in ("queued", "indexing") and row.content is None
+    problem = msgspec.json.decode(row.problem, type=Problem) if row.problem and not waits else None
     return DocumentInfo(
         id=row.id,
         collection=names.get(row.collection, ""),
@@ -281,7 +292,7 @@ def source_info(row: SourceRow, names: Mapping[int, str], documents: int) -> Sou
     )
 
 
-def _name(name: str) -> str:
+def collection_name(name: str) -> str:
     """A name that can be shown and typed. Raises `bad_request`."""
     name = " ".join(name.split())
     if not name or not name.isprintable():

@@ -238,7 +238,8 @@ class DocumentService:
 
     def _problems(self) -> Mapping[str, Failure]:
         reading = self._indexing.problem
-        return {**self._embedding.problems, **({"": reading} if reading is not None else {})}
+        problems = {**self._embedding.problems, **{str(id_): one for id_, one in self._embedding.incomplete.items()}}
+        return {**problems, "": reading} if reading is not None else problems
 
     def _heard(self, _number: int, _time: float, _cause: str | None, event: AnyEvent) -> None:
         if isinstance(event, LibraryChanged):
