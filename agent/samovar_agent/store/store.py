@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from samovar_agent.store import connection
+from samovar_agent.store.attachments import Attachments
 from samovar_agent.store.chunks import Chunks
 from samovar_agent.store.collections import Collections
 from samovar_agent.store.conversations import Conversations
 from samovar_agent.store.digests import Digests
 from samovar_agent.store.documents import Documents
 from samovar_agent.store.downloads import Downloads
+from samovar_agent.store.files import Files
 from samovar_agent.store.hub_answers import HubAnswers
 from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
@@ -30,6 +32,7 @@ from samovar_agent.store.readers import Readers
 from samovar_agent.store.schedule import Schedule
 from samovar_agent.store.sources import Sources
 from samovar_agent.store.tokens import Tokens
+from samovar_agent.store.vector_stores import VectorStores
 from samovar_agent.store.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ class Store:
 
     - path: the file. - journal_mode: "wal" unless the file system refuses it.
     - models, journal, tokens, digests, downloads, hub_answers, schedule, collections, sources, documents, chunks,
-    vectors, conversations: one object for what belongs together.
+    vectors, files, attachments, vector_stores, conversations: one object for what belongs together.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,6 +64,9 @@ class Store:
         self.documents = Documents(self)
         self.chunks = Chunks(self)
         self.vectors = Vectors(self)
+        self.files = Files(self)
+        self.attachments = Attachments(self)
+        self.vector_stores = VectorStores(self)
         self.conversations = Conversations(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
