@@ -82,8 +82,8 @@ class UploadedFiles:
     async def incoming(self, name: str) -> AsyncIterator[IncomingFile]:
         """A place for a file that arrives. - name: what the client calls it. Raises `path_refused`, `disk_full`."""
         safe_path(self.folder, "0", name)  # before anything is read
-        await self._sweep()
         try:
+            await self._sweep()
             file, path = await asyncio.to_thread(self._open)
         except OSError as error:
             raise _no_room(self.folder, error) from error

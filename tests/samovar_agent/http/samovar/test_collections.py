@@ -49,7 +49,7 @@ async def test_a_collection_from_its_beginning_to_its_end(
         assert (answer.status, answer.error["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize("name", ["a b", "a/b", "ü%", "..", "?x=1", "n" * 300, "import"])
+@pytest.mark.parametrize("name", ["a b", "a/b", "ü%", "..", "?x=1", "n" * 300, "import", "a{b}", "{x}", "100%25"])
 async def test_any_name_will_do(agent: Agent, browser: Browser, documents: FakeDocuments, name: str) -> None:
     await browser.ask("POST", PATH, json={"name": name})
     # As a client that knows what it does writes it; ".." would be another address.
