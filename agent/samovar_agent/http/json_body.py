@@ -17,14 +17,17 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 
 T = TypeVar("T")
 
-_AT = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.DOTALL)
+_AT = re.compile(r" - at (`key` in )?`\$\.?(?P<path>.*)`$", re.DOTALL)
 _HEAD = re.compile(r"^\w+")
 _MISSING = re.compile(r"missing required field `(?P<name>.+)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"contains unknown field `(?P<name>.*)`$", re.DOTALL)
 
 
-async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
-    """The body as the decoder's type; raises `too_large`, or `bad_request` naming the field."""
+async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T], *, if_empty: bytes = b"") -> T:
+    """The body as the decoder's type; raises `too_large`, or `bad_request` naming the field.
+
+    - if_empty: what an empty body stands for.
+    """
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     try:
@@ -34,7 +37,7 @@ async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T
     except web.RequestPayloadError as error:
         raise bad_request("The body did not arrive whole, or its compression is broken.") from error
     try:
-        return decoder.decode(body)
+        return decoder.decode(body or if_empty)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
     except RecursionError:

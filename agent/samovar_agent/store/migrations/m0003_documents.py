@@ -1,4 +1,5 @@
-"""Documents: collections, where they come from, their texts in chunks, vectors and words; and conversations."""
+"""Documents: collections, where they come from, their texts in chunks, vectors and words; uploaded files; and
+conversations."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ def migrate(db: Database) -> None:
     _collections(db)
     _texts(db)
     _words(db)
+    _files(db)
     _conversations(db)
 
 
@@ -179,6 +181,65 @@ def _words(db: Database) -> None:
             END
             """
         )
+
+
+def _files(db: Database) -> None:
+    # A row is a file that was uploaded; it lies in a folder of its own, named by its id. purpose: what the client said.
+    db.execute(
+        """
+        CREATE TABLE files (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            sha256 TEXT NOT NULL,
+            created_at REAL NOT NULL
+        )
+        """
+    )
+    # What clients of OpenAI's API say about a collection. name: as they call it; called: what the collection was called
+    # for it, since names of collections are unique and those of vector stores are not. metadata: JSON object.
+    db.execute(
+        """
+        CREATE TABLE vector_stores (
+            collection INTEGER PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            called TEXT NOT NULL,
+            description TEXT,
+            metadata TEXT NOT NULL
+        )
+        """
+    )
+    # Files that were attached together, so that a client can wait for all of them.
+    db.execute(
+        """
+        CREATE TABLE file_batches (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            created_at REAL NOT NULL,
+            cancelled INTEGER NOT NULL
+        )
+        """
+    )
+    # A row is a file that is, by way of a document, in a collection. document: NULL where that was cancelled before it
+    # was read. attributes: JSON object by which searches filter. What goes takes its rows along.
+    db.execute(
+        """
+        CREATE TABLE file_attachments (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            file INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+            document INTEGER REFERENCES documents (id) ON DELETE CASCADE,
+            batch INTEGER REFERENCES file_batches (id) ON DELETE SET NULL,
+            attributes TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            UNIQUE (collection, file)
+        )
+        """
+    )
+    for column in ("file", "document", "batch"):
+        db.execute(f"CREATE INDEX file_attachments_{column} ON file_attachments ({column})")
+    db.execute("CREATE INDEX file_batches_collection ON file_batches (collection)")
 
 
 def _conversations(db: Database) -> None:
