@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from aiohttp import web
@@ -34,7 +35,7 @@ _PREFLIGHT_SECONDS = "600"
 class Route:
     """One line of the table. - needs: what an API token must allow, where one is needed at all."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     endpoint: Endpoint
     needs: Needs
@@ -71,6 +72,7 @@ class Front:
             self._guard.check_json(request)
             cause.set(f"http-{next(self._numbers)}")
             with self._work.begin(token, _client(request, token)) as job:
+                job.check_scope = partial(self._guard.check_token, request)
                 return await route.endpoint(request, job)
 
         return enter
@@ -124,7 +126,7 @@ def _preflight(request: web.Request) -> web.Response:
     if isinstance(request.match_info.http_exception, web.HTTPNotFound):
         raise request.match_info.http_exception
     headers = {
-        "Access-Control-Allow-Methods": "GET, HEAD, POST",
+        "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
         # The origin is trusted, and SDKs send a dozen headers of their own (x-stainless-…).
         "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", "")
         or "Authorization, Content-Type",
