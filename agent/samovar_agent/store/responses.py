@@ -92,14 +92,13 @@ class Responses:
         return await self._store.run(lambda db: db.execute("DELETE FROM responses WHERE id = ?", [id_]).rowcount > 0)
 
     async def _read(self, question: str, id_: str) -> list[ResponseRow]:
-        rows = await self._store.read(lambda db: list(db.query(question, [id_])))
-        return [
-            msgspec.convert(
-                {**row, "input": msgspec.json.decode(row["input"]), "response": msgspec.json.decode(row["response"])},
-                ResponseRow,
-            )
-            for row in rows
-        ]
+        # Decoded there too: a long conversation is megabytes.
+        return await self._store.read(lambda db: [_row(row) for row in db.query(question, [id_])])
+
+
+def _row(row: dict[str, Any]) -> ResponseRow:
+    decoded = {name: msgspec.json.decode(row[name]) for name in ("input", "response")}
+    return msgspec.convert({**row, **decoded}, ResponseRow)
 
 
 def _missing(id_: str) -> SamovarError:

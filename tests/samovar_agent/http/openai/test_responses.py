@@ -4,12 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from openai.types.responses import Response
 
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Text, Thinking, ToolCallArguments, ToolCallBegan
 from tests.samovar_agent.http.conftest import KEY
 from tests.samovar_agent.http.openai.conftest import ResponsesAgent
 from tests.samovar_agent.http.openai.test_chat import TIMINGS
+from tests.samovar_agent.http.openai.test_responses_stream import additions
 
 USAGE = {
     "input_tokens": 12,
@@ -89,6 +91,7 @@ async def test_what_was_asked_for_is_told_again(responses: ResponsesAgent) -> No
         **asked, service_tier="flex", tools=[tool], text={"format": schema}, reasoning={"effort": "low"}
     )
     body = answer.json()
+    assert additions(Response.model_validate(body, strict=True)) == {"samovar", "store"}
     assert {name: body[name] for name in asked} == asked
     assert body["tools"] == [{**tool, "description": None, "strict": True}]
     assert body["service_tier"] == "default", "what was taken, not what was asked for"

@@ -76,6 +76,19 @@ async def test_streams_calls_formats_and_probabilities(real: openai.AsyncOpenAI)
     assert "".join(entry.token for entry in logprobs) == likely.output_text
 
 
+async def test_schemas_that_nobody_can_follow(real: openai.AsyncOpenAI) -> None:
+    asked: Any = {"model": MODEL, "input": "What is the weather in Oslo?", "max_output_tokens": 20}
+    wrong: Any = {"type": "object", "properties": {"a": {"type": "nonsense"}}}
+    bodies: list[Any] = [
+        {"text": {"format": {"type": "json_schema", "name": "a", "schema": wrong}}},
+        {"tools": [{"type": "function", "name": "a", "parameters": wrong}], "tool_choice": "required"},
+    ]
+    for body in bodies:
+        for stream in (False, True):
+            with pytest.raises(openai.BadRequestError):
+                await real.responses.create(**asked, **body, stream=stream)
+
+
 async def test_an_answer_from_documents(responses: ResponsesAgent, real: openai.AsyncOpenAI) -> None:
     async with real.responses.stream(
         model=MODEL,
