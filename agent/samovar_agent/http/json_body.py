@@ -15,6 +15,9 @@ from samovar_protocol import FailureCode, SamovarError
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest body, also after decompression. The same as a frame of the control socket."""
 
+MAX_DEPTH = 100
+"""Deepest nesting of what is kept or told again as it came; deeper than that, encoding could run out of stack."""
+
 T = TypeVar("T")
 
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.DOTALL)
@@ -52,6 +55,22 @@ def convert(values: object, to: type[T], names: dict[str, str] | None = None, *,
         return msgspec.convert(values, to)
     except msgspec.ValidationError as error:
         raise invalid(error, names, at=at) from None
+
+
+def check_depth(*values: object) -> None:
+    """Raise `bad_request` for objects and lists inside of each other, more than `MAX_DEPTH` of them."""
+    level: list[object] = list(values)
+    for _ in range(MAX_DEPTH):
+        inside: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                inside += value.values()
+            elif isinstance(value, list):
+                inside += value
+        if not inside:
+            return
+        level = inside
+    raise bad_request("The JSON is nested too deeply.")
 
 
 def refuse(

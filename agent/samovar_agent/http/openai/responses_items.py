@@ -22,6 +22,17 @@ Status = Literal["in_progress", "completed", "incomplete"]
 Raw = dict[str, Any]
 
 _ITEM_ID = re.compile(r"[a-z]+_(?P<response>[0-9a-f]{32})_i?\d+")
+_PART_FIELDS = frozenset(
+    {
+        *("type", "text", "refusal"),
+        # Of a reply that is sent back; OpenAI's client adds `parsed`.
+        *("annotations", "logprobs", "parsed"),
+        # Prefixes are cached without being told.
+        "prompt_cache_breakpoint",
+        # Of pictures and files, which are refused by their types.
+        *("image_url", "detail", "file_id", "file_url", "file_data", "filename", "input_audio"),
+    }
+)
 _FUNCTION_RULES: dict[str, tuple[Any, ...]] = {"caller": ({"type": "direct"},), "namespace": ()}
 
 
@@ -208,6 +219,8 @@ def _listed(part: Raw, kind: str) -> Raw:
 
 def _part_text(part: Raw, path: str, refusals: bool) -> str:
     kind = part.get("type")
+    for field in part.keys() - _PART_FIELDS:
+        raise bad_request(f"'{path}.{field}' is not a field of a part.", param=f"{path}.{field}", hint="Leave it out.")
     name = "refusal" if kind == "refusal" and refusals else "text"
     if kind in ("input_text", "output_text") or name == "refusal":
         text = part.get(name)

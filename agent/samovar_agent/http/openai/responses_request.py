@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from samovar_agent.http.errors import bad_request
-from samovar_agent.http.json_body import convert, refuse
+from samovar_agent.http.json_body import check_depth, convert, refuse
 from samovar_agent.http.openai.responses_items import ItemId
 from samovar_agent.http.openai.responses_tools import ToolsGiven, tools_given
 from samovar_protocol.values import AnyJson, ChatOptions, JsonSchema, Name, ReplyFormat, Sampling
@@ -155,6 +155,9 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def check(self) -> None:
         """Raise `bad_request` for parameters that are refused or do not fit together."""
         refuse(self, _REFUSED, "", hints=_HINTS)
+        wanted = self.text.format if self.text is not None else None
+        schema = wanted.schema if isinstance(wanted, JsonSchemaFormat) else None
+        check_depth(self.input, self.tools, self.tool_choice, schema)
         if self.input is None and self.previous_response_id is None:
             raise bad_request("'input' is missing.", param="input")
         if self.text is not None:

@@ -104,6 +104,17 @@ async def test_a_reply_by_schema(responses: ResponsesAgent, sdk: openai.AsyncOpe
     assert final.output_parsed == Clock(zone="UTC")
 
 
+async def test_a_parsed_reply_can_be_sent_back(responses: ResponsesAgent, sdk: openai.AsyncOpenAI) -> None:
+    responses.instances.items = [Thinking(text="Hm."), Text(text='{"zone":"UTC"}')]
+    reasonings: list[Any] = [openai.omit, {"summary": "auto"}]
+    for reasoning in reasonings:
+        first = await sdk.responses.parse(model=KEY, input="Where?", text_format=Clock, reasoning=reasoning)
+        sent: Any = [{"role": "user", "content": "Where?"}, *first.output, {"role": "user", "content": "Sure?"}]
+        await sdk.responses.create(model=KEY, input=sent)
+        reply = responses.instances.calls[-1][1][1]
+        assert (reply.content, reply.reasoning) == ('{"zone":"UTC"}', "Hm.")
+
+
 async def test_a_search_and_its_citations(responses: ResponsesAgent, sdk: openai.AsyncOpenAI) -> None:
     responses.instances.items = [Text(text="It boils water for tea [1].")]
     asked: Any = {"model": KEY, "input": "What does it do?", "tools": [SEARCH], "include": ["file_search_call.results"]}

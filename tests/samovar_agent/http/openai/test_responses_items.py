@@ -110,6 +110,7 @@ def test_an_output_without_its_call() -> None:
         ({"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}, "input[0].content[0]"),
         ({"role": "user", "content": [{"type": "input_audio"}]}, "input[0].content[0].type"),
         ({"role": "user", "content": [{"type": "refusal", "refusal": "x"}]}, "input[0].content[0].type"),
+        ({"role": "user", "content": [{"type": "input_text", "text": "x", "bold": True}]}, "input[0].content[0].bold"),
         ({"role": "user", "content": "x", "name": "y"}, "input[0].name"),
         ({"role": "user", "content": "x", "type": "msg"}, "input[0].type"),
         ({"type": []}, "input[0].type"),

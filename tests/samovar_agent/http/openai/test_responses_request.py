@@ -177,6 +177,26 @@ async def test_what_is_no_request(responses: ResponsesAgent, body: bytes) -> Non
     assert (answer.status, answer.error["code"]) == (400, "bad_request")
 
 
+@pytest.mark.parametrize("depth", [90, 200, 400, 900, 990, 1000, 1500])
+async def test_what_is_nested_is_kept_or_refused(responses: ResponsesAgent, depth: int) -> None:
+    nested = '{"a":' * depth + "1" + "}" * depth
+    function = f'"tools": [{{"type": "function", "name": "x", "parameters": {nested}}}]'
+    schema = f'"text": {{"format": {{"type": "json_schema", "name": "x", "schema": {nested}}}}}'
+    item = f'{{"type": "file_search_call", "queries": [], "results": [{nested}]}}'
+    for rest in (f'"input": "x", {function}', f'"input": "x", {schema}', f'"input": [{item}]'):
+        for stream in ("true", "false"):
+            body = f'{{"model": "{KEY}", "stream": {stream}, {rest}}}'
+            answer = await responses.browser.ask(
+                "POST", "/v1/responses", data=body, headers={"Content-Type": "application/json"}
+            )
+            assert answer.status == (200 if depth < 100 else 400)
+            if depth < 100 and stream == "false":
+                id_ = answer.json()["id"]
+                assert (await responses.get(id_)).status == 200
+                assert (await responses.get(f"{id_}/input_items")).status == 200
+                assert (await responses.create(previous_response_id=id_)).status == 200
+
+
 async def test_ten_thousand_items(responses: ResponsesAgent) -> None:
     items = [{"role": ("user", "assistant")[number % 2], "content": f"{number}"} for number in range(10_000)]
     answer = await responses.create(input=items)
