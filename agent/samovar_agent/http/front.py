@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from aiohttp import web
@@ -74,6 +75,7 @@ class Front:
             check_body(request)
             cause.set(f"http-{next(self._numbers)}")
             with self._work.begin(token, _client(request, token)) as job:
+                job.check_scope = partial(self._guard.check_token, request)
                 return await route.endpoint(request, job)
 
         return enter

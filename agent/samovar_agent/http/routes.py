@@ -13,6 +13,7 @@ from samovar_agent.http.openai.embeddings import Embeddings
 from samovar_agent.http.openai.files import Files
 from samovar_agent.http.openai.models import Models
 from samovar_agent.http.openai.rerank import Rerank
+from samovar_agent.http.openai.responses import Responses
 from samovar_agent.http.openai.vector_store_files import StoreFiles
 from samovar_agent.http.openai.vector_store_search import StoreSearch
 from samovar_agent.http.openai.vector_stores import Stores
@@ -27,13 +28,19 @@ if TYPE_CHECKING:
 
 def routes(services: Services) -> list[Route]:
     """The table. Another dialect is another file and its lines here."""
-    models, downloads = Models(services), Downloads(services)
+    models, downloads, responses = Models(services), Downloads(services), Responses(services)
     return [
         Route("GET", "/health", health, "nothing"),
         # Editors list models with the token they chat with, so reading the list needs no scope.
         Route("GET", "/v1/models", models.ls, "any token"),
         Route("GET", "/v1/models/{id:.+}", models.find, "any token"),
         Route("POST", "/v1/chat/completions", Chat(services).create, "chat"),
+        # With file_search in its body, a request needs the scope "documents" too.
+        Route("POST", "/v1/responses", responses.create, "chat"),
+        Route("GET", "/v1/responses/{id}", responses.find, "chat"),
+        Route("DELETE", "/v1/responses/{id}", responses.delete, "chat"),
+        Route("GET", "/v1/responses/{id}/input_items", responses.input_items, "chat"),
+        Route("POST", "/v1/responses/{id}/cancel", responses.cancel, "chat"),
         Route("POST", "/v1/embeddings", Embeddings(services).create, "embed"),
         Route("POST", "/v1/rerank", Rerank(services).create, "embed"),
         *_uploads(services),
@@ -81,7 +88,10 @@ def _uploads(services: Services) -> list[Route]:
 def _documents(services: Services) -> list[Route]:
     """Our own: what the control socket does with documents and conversations."""
     collections, documents, conversations = Collections(services), Documents(services), KeptConversations(services)
-    collection, conversation = "/api/samovar/collections/{collection:[^/]+}", "/api/samovar/conversations/{conversation}"
+    collection, conversation = (
+        "/api/samovar/collections/{collection:[^/]+}",
+        "/api/samovar/conversations/{conversation}",
+    )
     return [
         Route("GET", "/api/samovar/collections", collections.ls, "documents"),
         Route("POST", "/api/samovar/collections", collections.create, "documents"),

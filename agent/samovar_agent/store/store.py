@@ -31,6 +31,7 @@ from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
 from samovar_agent.store.models import Models
 from samovar_agent.store.readers import Readers
+from samovar_agent.store.responses import Responses
 from samovar_agent.store.schedule import Schedule
 from samovar_agent.store.sources import Sources
 from samovar_agent.store.tokens import Tokens
@@ -48,7 +49,8 @@ class Store:
 
     - path: the file. - journal_mode: "wal" unless the file system refuses it.
     - models, journal, tokens, digests, downloads, hub_answers, schedule, collections, sources, documents, chunks,
-    vectors, exports, imports, files, attachments, vector_stores, conversations: one object for what belongs together.
+    vectors, exports, imports, files, attachments, vector_stores, conversations,
+    responses: one object for what belongs together.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,6 +74,7 @@ class Store:
         self.attachments = Attachments(self)
         self.vector_stores = VectorStores(self)
         self.conversations = Conversations(self)
+        self.responses = Responses(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
         self._db: Database | None = None

@@ -113,6 +113,9 @@ class FakeInstances:
         finally:
             self.closed.set()
 
+    async def count_tokens(self, model: str, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
     async def embed(
         self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str
     ) -> AsyncGenerator[Progress | EmbedReply, None]:

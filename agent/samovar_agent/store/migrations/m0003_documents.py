@@ -1,5 +1,4 @@
-"""Documents: collections, where they come from, their texts in chunks, vectors and words; uploaded files; and
-conversations."""
+"""Documents: collections, sources, texts, vectors and words; uploaded files; conversations and responses."""
 
 from __future__ import annotations
 
@@ -16,6 +15,7 @@ def migrate(db: Database) -> None:
     _words(db)
     _files(db)
     _conversations(db)
+    _responses(db)
 
 
 def _collections(db: Database) -> None:
@@ -273,3 +273,22 @@ def _conversations(db: Database) -> None:
         """
     )
     db.execute("CREATE INDEX messages_conversation ON messages (conversation, id)")
+
+
+def _responses(db: Database) -> None:
+    # A row is a response of the local server that a client may go on from. previous: id of the one that it builds on,
+    # which may be gone. input: JSON list of its request's items. response: JSON as it was told. used_at: when somebody
+    # last built on it, at first when it was made.
+    db.execute(
+        """
+        CREATE TABLE responses (
+            id TEXT PRIMARY KEY NOT NULL,
+            created_at REAL NOT NULL,
+            previous TEXT,
+            input TEXT NOT NULL,
+            response TEXT NOT NULL,
+            used_at REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX responses_used_at ON responses (used_at)")
