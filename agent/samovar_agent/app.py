@@ -16,6 +16,8 @@ from contextlib import AsyncExitStack
 from samovar_agent import __version__, logs, tray
 from samovar_agent.control.server import ControlServer
 from samovar_agent.control.sockets import Keys
+from samovar_agent.documents.conversations import ConversationService
+from samovar_agent.documents.service import DocumentService
 from samovar_agent.engine.instances import Instances, SnapshotPlaces
 from samovar_agent.engine.machine import available_bytes
 from samovar_agent.event_log import EventLog
@@ -56,6 +58,7 @@ async def run(places: Places, *, with_tray: bool = True, foreground: bool = Fals
         stack.push_async_callback(control.stop)
         stack.push_async_callback(services.downloads.close)
         stack.push_async_callback(services.instances.close)
+        stack.push_async_callback(services.documents.close)
         http = HttpServer(services)
         services.http = await http.start()
         # What is pushed last is called first: streams end with `shutting_down` while the sockets that say so live.
@@ -109,6 +112,23 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
         catalog=catalog,
         settings=settings,
     )
+    instances = Instances(
+        library=library,
+        settings=settings,
+        events=events,
+        logs=places.logs,
+        snapshots=SnapshotPlaces(places.data / "snapshots", places.run / "snapshots.key"),
+    )
+    conversations = ConversationService(store, events)
+    documents = DocumentService(
+        store=store,
+        instances=instances,
+        library=library,
+        settings=settings,
+        events=events,
+        places=places,
+        conversations=conversations,
+    )
     return Services(
         places=places,
         settings=settings,
@@ -118,13 +138,9 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
         library=library,
         catalog=catalog,
         downloads=downloads,
-        instances=Instances(
-            library=library,
-            settings=settings,
-            events=events,
-            logs=places.logs,
-            snapshots=SnapshotPlaces(places.data / "snapshots", places.run / "snapshots.key"),
-        ),
+        instances=instances,
+        documents=documents,
+        conversations=conversations,
         stop=stopping.set,
     )
 
@@ -132,6 +148,7 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
 async def _begin_background(services: Services, stack: AsyncExitStack) -> None:
     """What goes on by itself from here: downloads that were interrupted, folders, the network, refreshes."""
     await services.downloads.open()
+    await services.documents.open()
     watching = asyncio.create_task(services.library.watch(), name="model folders")
     stack.push_async_callback(_cancelled, watching)
     watcher = Watcher(services.gate)

@@ -124,6 +124,18 @@ class EngineSettings(msgspec.Struct, frozen=True):
     ] = 4.0
 
 
+class DocumentSettings(msgspec.Struct, frozen=True):
+    """Documents and their search."""
+
+    embedding_model: Annotated[
+        str,
+        Meta(
+            max_length=300,
+            description="Model that makes the vectors of new collections; empty for the smallest that is there.",
+        ),
+    ] = ""
+
+
 class LogSettings(msgspec.Struct, frozen=True):
     """The agent's log."""
 
@@ -145,6 +157,7 @@ class Settings(msgspec.Struct, frozen=True):
     network: NetworkSettings = NetworkSettings()
     models: ModelSettings = ModelSettings()
     engine: EngineSettings = EngineSettings()
+    documents: DocumentSettings = DocumentSettings()
     logs: LogSettings = LogSettings()
     tray: TraySettings = TraySettings()
 

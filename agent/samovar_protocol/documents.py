@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from samovar_protocol.values import Message, Name, Value
@@ -60,7 +61,7 @@ class SourceInfo(Value, frozen=True, kw_only=True):
     collection: str
     kind: SourceKind
     path: str | None = None
-    excludes: list[str] = []
+    excludes: list[str] = msgspec.field(default_factory=list)
     watch: bool = False
     state: SourceState = "present"
     documents: int = 0
@@ -110,7 +111,7 @@ class DocumentPassage(Value, frozen=True, kw_only=True):
     path: str | None = None
     media_type: str = ""
     page: int | None = None
-    headings: list[str] = []
+    headings: list[str] = msgspec.field(default_factory=list)
 
 
 class Citation(Value, frozen=True, kw_only=True):
@@ -119,7 +120,8 @@ class Citation(Value, frozen=True, kw_only=True):
     - number: as the reply cites it, [1]; at, until: where that marker is in the reply.
     - document: its id; it may be gone since. - start, end: characters of the document. - quote: what stands there;
     None where no sentence of the source says what the reply says, and then it is the whole source.
-    - verbatim: the reply quotes these words itself.
+    - verbatim: the reply quotes these words itself. - inferred: the reply has no number there, but says what the source
+    says; `at` and `until` are then the end of that sentence.
     """
 
     number: int
@@ -131,9 +133,10 @@ class Citation(Value, frozen=True, kw_only=True):
     end: int
     path: str | None = None
     page: int | None = None
-    headings: list[str] = []
+    headings: list[str] = msgspec.field(default_factory=list)
     quote: str | None = None
     verbatim: bool = False
+    inferred: bool = False
 
 
 class Attachment(Value, frozen=True, kw_only=True):
@@ -160,13 +163,14 @@ class DocumentFilter(Value, frozen=True, kw_only=True):
 
 SearchMethod = Literal["words and vectors", "words"]
 Outcome = Literal["answered", "not_found", "uncited"]
-"""With at least one citation; it says that the documents do not tell; it says something, and nobody knows from where."""
+"""With at least one citation; says that the documents do not tell; says something, and nobody knows from where."""
 
 
 class ConversationInfo(Value, frozen=True, kw_only=True):
     """A conversation, for every client the same.
 
-    - model: who answered last. - collections: names of those that are asked; changed_at: of its newest message or title.
+    - model: who answered last. - collections: names of those that are asked. - changed_at: of the newest message
+    or title.
     """
 
     id: int
@@ -174,7 +178,7 @@ class ConversationInfo(Value, frozen=True, kw_only=True):
     created_at: float
     changed_at: float
     model: str | None = None
-    collections: list[str] = []
+    collections: list[str] = msgspec.field(default_factory=list)
 
 
 class ConversationMessage(Value, frozen=True, kw_only=True):
@@ -183,6 +187,6 @@ class ConversationMessage(Value, frozen=True, kw_only=True):
     id: int
     message: Message
     created_at: float
-    attachments: list[Attachment] = []
-    citations: list[Citation] = []
+    attachments: list[Attachment] = msgspec.field(default_factory=list)
+    citations: list[Citation] = msgspec.field(default_factory=list)
     model: str | None = None

@@ -278,8 +278,8 @@ class DocsCollectionReply(Reply, frozen=True, kw_only=True):
 class DocsAddReply(Reply, frozen=True, kw_only=True):
     """What came of it.
 
-    - added: documents that are new or changed. - unchanged: those that were known. - skipped: files in folders that have
-    a kind which nobody reads. - documents: those of files and texts that were named themselves.
+    - added: documents that are new or changed. - unchanged: those that were known. - skipped: files in folders of
+    a kind that nobody reads. - documents: those of files and texts that were named themselves.
     - failed: documents that could not be read, with their problems; at most 100 of them, and only with `wait`.
     - problems: of folders and files that could not be looked at, by path.
     """

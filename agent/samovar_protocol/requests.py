@@ -374,7 +374,7 @@ class DocsSearch(StreamRequest[Progress, replies.DocsSearchReply], tag="docs_sea
 
 
 class DocsAsk(StreamRequest[AnyDelta | Progress, replies.DocsAskReply], tag="docs_ask", frozen=True, kw_only=True):
-    """An answer from documents, with numbered citations of what it says; "not in these documents" where they do not tell.
+    """An answer from documents, with numbered citations; "not in these documents" where they do not tell.
 
     - model: as in `Chat`. - question; history: earlier turns of this conversation, none with `conversation`, whose
     turns are taken instead and in which question and answer are kept. - system: what its owner wants besides.

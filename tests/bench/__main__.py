@@ -16,6 +16,7 @@ from tests.bench import (
     commands,
     compare,
     decode,
+    documents_life,
     embeddings,
     first,
     idle,
@@ -39,6 +40,9 @@ BENCHMARKS = {
     "speculation": speculation.measure,
     "library": library.measure,
     "refresh": refresh.measure,
+    "documents-warm": documents_life.warm,
+    "documents-edit": documents_life.edit,
+    "documents-embed": documents_life.embed,
     "idle": idle.measure,
 }
 

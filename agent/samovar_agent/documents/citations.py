@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,9 +17,11 @@ from samovar_agent.documents.citations_quotes import (
     Searchable,
     Span,
     best_sentence,
+    same_sentence,
     sentences,
     sentences_around,
 )
+from samovar_protocol.documents import Citation, Outcome
 
 NOT_FOUND = "Not in these documents."
 """What a reply says where the sources do not hold the answer; in this language, whatever the question's."""
@@ -54,27 +56,6 @@ _DENIAL = re.compile(
 """How models say it in their own words, mostly."""
 
 
-class Citation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a statement stands.
-
-    - at, until: where the marker is in the reply. - number: of the source. - start, end: characters of the document.
-    - quote: what stands there; None where no sentence of the source says what the reply says, and then it is all of it.
-    - verbatim: the reply quotes these words itself.
-    """
-
-    at: int
-    until: int
-    number: int
-    document: int
-    name: str
-    page: int | None
-    headings: tuple[str, ...]
-    start: int
-    end: int
-    quote: str | None = None
-    verbatim: bool = False
-
-
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """What a reply is worth.
 
@@ -83,7 +64,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     - unknown: numbers that it cites and that no source has. - misquotes: what it quotes and no source says.
     """
 
-    outcome: Literal["answered", "not_found", "uncited"]
+    outcome: Outcome
     citations: list[Citation]
     unknown: list[int]
     misquotes: list[str]
@@ -113,8 +94,11 @@ def check(reply: str, given: Given, *, question: str = "") -> Checked:
                 unknown.append(number)
             elif not _NOT_FOUND.search(statement):
                 citations.append(_cited(marker, sources[number], texts[number], statement))
+    outcome = _outcome(prose, citations)
+    if outcome == "uncited" and (citations := _inferred(prose, spans, sources, texts)):
+        outcome = "answered"
     return Checked(
-        outcome=_outcome(prose, citations),
+        outcome=outcome,
         citations=citations,
         unknown=sorted(set(unknown)),
         misquotes=_misquotes(prose, [*texts.values(), Searchable(question)]),
@@ -168,7 +152,7 @@ def _cited(marker: _Marker, source: Source, text: Searchable, statement: str) ->
         document=passage.document,
         name=passage.name,
         page=passage.page,
-        headings=passage.headings,
+        headings=list(passage.headings),
         start=passage.start + start,
         end=passage.start + end,
         quote=passage.text[start:end] if span else None,
@@ -176,7 +160,23 @@ def _cited(marker: _Marker, source: Source, text: Searchable, statement: str) ->
     )
 
 
-def _outcome(prose: str, citations: list[Citation]) -> Literal["answered", "not_found", "uncited"]:
+def _inferred(
+    prose: str, spans: list[Span], sources: dict[int, Source], texts: dict[int, Searchable]
+) -> list[Citation]:
+    """Citations of a reply that has none, as small models forget them: where a source says what a sentence says."""
+    citations: list[Citation] = []
+    for start, end in spans:
+        statement = prose[start:end]
+        for number, source in sources.items():
+            if same_sentence(source.passage.text, statement) is not None:
+                marker = _Marker(end, end, [number])
+                cited = _cited(marker, source, texts[number], statement)
+                citations.append(msgspec.structs.replace(cited, inferred=True))
+                break
+    return citations
+
+
+def _outcome(prose: str, citations: list[Citation]) -> Outcome:
     if citations:
         return "answered"
     return "not_found" if _NOT_FOUND.search(prose) or _DENIAL.search(prose) else "uncited"

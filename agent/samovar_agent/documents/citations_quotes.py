@@ -15,6 +15,7 @@ Span = tuple[int, int]
 _ELLIPSIS = re.compile(r"\[?(?:\.\s?){3,}\]?|\[?…\]?")
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])[\"”’»)\]]*\s+|(?<=[。！？])|\n\s*\n")
 _LINE_ENDS = re.compile(rf"{_SENTENCE_ENDS.pattern}|\n")
+_HEADING = re.compile(r"#{1,6} [^\n]*\n\s*")
 _WORD = re.compile(r"\w+")
 _LONG_SENTENCE = 300
 """Characters; what is longer is most often a table or a list, and its lines are looked at one by one."""
@@ -23,6 +24,16 @@ _STEM = 6
 _LEAST_SHARE = 0.35
 """So much of a statement's words, by length, must be in a sentence for it to be what the statement stands on."""
 _LEAST_WORDS = 2
+_SAME_SHARE = 0.7
+_SAME_WORDS = 3
+_NUMBER = re.compile(r"\d[\d.,:]*")
+_DENIAL = re.compile(
+    r"\b(?:not|no|never|none|nobody|nothing|nowhere|nor|neither|cannot|without|nicht|nichts|niemand|kein\w*|nie|niemals"
+    r"|ohne|pas|jamais|aucune?|personne|rien|sans|nunca|nada|nadie|sin)\b"
+    r"|n['’]t\b",
+    re.IGNORECASE,
+)
+"""In languages that we can tell; in others two sentences with the same words count as saying the same."""
 
 
 class Searchable:
@@ -80,21 +91,51 @@ def sentences_around(spans: list[Span], place: int) -> tuple[Span | None, Span |
     return spans[number - 1] if number else None, spans[number] if number < len(spans) else None
 
 
-def best_sentence(text: str, statement: str) -> Span | None:
-    """The sentence of `text` that has most of a statement's words; None where none has enough of them."""
+def best_sentence(
+    text: str, statement: str, *, least_share: float = _LEAST_SHARE, least_words: int = _LEAST_WORDS
+) -> Span | None:
+    """The sentence of `text` that has most of a statement's words; None where none has enough of them.
+
+    - least_share: so much of the words, by length. - least_words: so many different ones.
+    """
     wanted = _words(statement)
     total = sum(wanted.values())
     best: tuple[float, Span] | None = None
     for span in _short_sentences(text):
         shared = wanted.keys() & _words(text[slice(*span)]).keys()
         share = sum(wanted[word] for word in shared) / total if total else 0.0
-        if len(shared) >= _LEAST_WORDS and share >= _LEAST_SHARE and (best is None or share > best[0]):
+        if len(shared) >= least_words and share >= least_share and (best is None or share > best[0]):
             best = (share, span)
     return best[1] if best else None
 
 
+def same_sentence(text: str, statement: str) -> Span | None:
+    """The sentence of `text` that says what a statement says, so far as words tell; None where none does.
+
+    Nearly all of its words must be there and each of its numbers, and it must not be that one of both says "not".
+    """
+    span = best_sentence(text, statement, least_share=_SAME_SHARE, least_words=_SAME_WORDS)
+    if span is None:
+        return None
+    sentence = text[slice(*span)]
+    if not _numbers(statement) <= _numbers(sentence) or _denies(statement) != _denies(sentence):
+        return None
+    return span
+
+
+def _numbers(text: str) -> set[str]:
+    return {number.rstrip(".,:") for number in _NUMBER.findall(text)}
+
+
+def _denies(text: str) -> bool:
+    return _DENIAL.search(text) is not None
+
+
 def _short_sentences(text: str) -> Iterator[Span]:
     for start, end in sentences(text):
+        # A heading is no part of the sentence below it, though there need not be an empty line between them.
+        while (heading := _HEADING.match(text, start, end)) and heading.end() < end:
+            start = heading.end()
         if end - start <= _LONG_SENTENCE:
             yield start, end
         else:

@@ -1,8 +1,8 @@
 """Conversations that are kept, so that every client sees the same history.
 
-    conversations = ConversationService(store, events)
-    info = await conversations.create("Tea", ["notes"])
-    await conversations.append(info.id, Message(role="user", content="When?"))
+conversations = ConversationService(store, events)
+info = await conversations.create("Tea", ["notes"])
+await conversations.append(info.id, Message(role="user", content="When?"))
 """
 
 from __future__ import annotations

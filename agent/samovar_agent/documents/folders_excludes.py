@@ -44,7 +44,8 @@ MARKS_OF_CACHES = ("CACHEDIR.TAG", "pyvenv.cfg")
 """A folder that holds a file of such a name was made by a program, which can make it again."""
 
 MAX_PATTERNS = 1000
-MAX_PATTERN_CHARACTERS = 1000
+MAX_PATTERN_CHARACTERS = 10_000
+"""A path has 4,096 at most, and twice as many where each is escaped."""
 
 
 class Excludes:
@@ -69,6 +70,14 @@ class Excludes:
                 raise _refused(f"{pattern!r} is no pattern.") from None
         self._lines = (*defaults, *patterns)
         self._spec = GitIgnoreSpec.from_lines(self._lines)
+
+    @staticmethod
+    def pattern_of(relative: str, *, folder: bool) -> str:
+        """The pattern that leaves out just this path. - relative: as `file` and `folder` take it."""
+        # A line break is a space to `_matches`.
+        letters = relative.replace("\n", " ")
+        escaped = "".join("\\" + letter if letter in "*?[]!#\\ " else letter for letter in letters)
+        return f"/{escaped}/" if folder else f"/{escaped}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Excludes) and self._lines == other._lines

@@ -41,8 +41,13 @@ _BATCH_SECONDS = 0.5
 class Cutter(Protocol):
     """How the documents of a collection are cut. - recipe: differs where the chunks would. - target: tokens a chunk."""
 
-    recipe: str
-    target: int
+    @property
+    def recipe(self) -> str:
+        """Texts that were cut by the same one have the same chunks."""
+
+    @property
+    def target(self) -> int:
+        """Tokens of a chunk."""
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has."""

@@ -80,6 +80,12 @@ class VectorSearch:
             model, lambda rows_of: index.search(vector, limit, rows_of, allowed=allowed)
         )
 
+    async def keep_only(self, models: Sequence[str]) -> None:
+        """Forget what is kept of all other models."""
+        for model in set(self._open) - set(models):
+            del self._open[model]
+        await asyncio.to_thread(self._indexes.keep_only, models)
+
     async def save(self) -> None:
         """Write the indexes that changed, so that the next start need not make them anew."""
         await asyncio.to_thread(self._indexes.save)

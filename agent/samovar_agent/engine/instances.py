@@ -263,6 +263,21 @@ class Instances:
             await instance.ready(lambda _: None)
             return await instance.count_tokens(texts)
 
+    async def ready(self, model: str | None, capability: str) -> AsyncGenerator[Progress | InstanceInfo, None]:
+        """Loading progress, then the instance, which stays at least until this generator is closed.
+
+        - model, and failures: as of `generate`. - capability: that a model must have where none is named.
+        """
+        minutes = self._settings.current.models.ttl_minutes
+        instance, _ = await self._obtain(
+            model or self._only_model(capability), ttl_seconds=minutes * 60 if minutes else None
+        )
+        with instance.use():
+            async with contextlib.aclosing(_load_progress(instance)) as progresses:
+                async for progress in progresses:
+                    yield progress
+            yield instance.info
+
     @contextlib.contextmanager
     def kept_out(self, key: str) -> Iterator[None]:
         """Meanwhile nobody loads the model `key`, so that its file can be removed. Raises `model_in_use`."""

@@ -45,7 +45,7 @@ async def last(
             if isinstance(item, kind):
                 return item
             on_item(item)
-    raise _ended_early()
+    raise ended_early()
 
 
 async def stream(
@@ -59,9 +59,15 @@ async def stream(
 
 
 async def streamed(
-    request: web.Request, job: Job, send: Callable[[EventStream], Awaitable[None]]
+    request: web.Request,
+    job: Job,
+    send: Callable[[EventStream], Awaitable[None]],
+    fail: Callable[[EventStream, SamovarError], Awaitable[None]] = EventStream.fail,
 ) -> web.StreamResponse:
-    """A stream of what `send` sends. A failure before the first byte is raised, and has its HTTP status."""
+    """A stream of what `send` sends. A failure before the first byte is raised, and has its HTTP status.
+
+    - fail: tells one after that.
+    """
     async with EventStream(request, request_id()) as events:
         try:
             async with job.interruptible():
@@ -72,7 +78,7 @@ async def streamed(
             failure = as_samovar_error(error)
             if not events.started:
                 raise failure from error
-            await events.fail(failure)
+            await fail(events, failure)
         return await events.end()
 
 
@@ -95,7 +101,7 @@ async def _send(
     async with aclosing(items):
         async for item in items:
             if isinstance(item, Progress):
-                await events.comment(_sentence(item))
+                await events.comment(sentence(item))
                 continue
             data = b""
             if encoder is None:
@@ -105,14 +111,16 @@ async def _send(
                 await events.send(data + encoder.end(item))
                 return
             await events.send(data + encoder.delta(item))
-    raise _ended_early()
+    raise ended_early()
 
 
-def _sentence(progress: Progress) -> str:
+def sentence(progress: Progress) -> str:
+    """Progress as a comment of a stream."""
     if not progress.total:
         return progress.stage
     return f"{progress.stage} {min(100 * progress.done / progress.total, 100):.0f} %"
 
 
-def _ended_early() -> SamovarError:
+def ended_early() -> SamovarError:
+    """What to raise where an engine says nothing more, and has not said that it is done."""
     return SamovarError(FailureCode.INTERNAL, "The engine ended without a reply.", hint="See `samovar logs`.")

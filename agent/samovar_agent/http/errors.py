@@ -125,6 +125,6 @@ def error_response(error: SamovarError) -> web.Response:
     if isinstance(error, HttpRefusal):
         headers |= error.headers
     response = web.Response(status=status, body=error_body(error), headers=headers)
-    if status == 413:
+    if status in (408, 413):
         response.force_close()  # the rest of the body is on its way and nobody wants it
     return response

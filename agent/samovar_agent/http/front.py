@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from aiohttp import web
@@ -32,12 +33,13 @@ _PREFLIGHT_SECONDS = "600"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table. - needs: what an API token must allow, where one is needed at all."""
+    """One line of the table. - needs: what an API token must allow, where one is needed. - body: what is sent to it."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     endpoint: Endpoint
     needs: Needs
+    body: Literal["JSON", "form"] = "JSON"
 
 
 class Front:
@@ -66,11 +68,14 @@ class Front:
         return app
 
     def _enter(self, route: Route) -> Handler:
+        check_body = self._guard.check_form if route.body == "form" else self._guard.check_json
+
         async def enter(request: web.Request) -> web.StreamResponse:
             token = self._guard.check_token(request, route.needs)
-            self._guard.check_json(request)
+            check_body(request)
             cause.set(f"http-{next(self._numbers)}")
             with self._work.begin(token, _client(request, token)) as job:
+                job.check_scope = partial(self._guard.check_token, request)
                 return await route.endpoint(request, job)
 
         return enter
@@ -124,7 +129,7 @@ def _preflight(request: web.Request) -> web.Response:
     if isinstance(request.match_info.http_exception, web.HTTPNotFound):
         raise request.match_info.http_exception
     headers = {
-        "Access-Control-Allow-Methods": "GET, HEAD, POST",
+        "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
         # The origin is trusted, and SDKs send a dozen headers of their own (x-stainless-…).
         "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", "")
         or "Authorization, Content-Type",

@@ -18,8 +18,10 @@ from samovar_agent.settings import ServerSettings
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Scope, TokenInfo
 
-Needs = Scope | Literal["any token", "nothing"]
-"""What a route asks of a request that needs a token: a scope, just any token, or not even that."""
+Needs = Scope | tuple[Scope, ...] | Literal["any token", "nothing"]
+"""What a route asks of a request that needs a token: a scope or several, just any token, or not even that."""
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -65,13 +67,36 @@ class Guard:
         return origin != "null" and origin in self._settings().allowed_origins
 
     def check_json(self, request: web.Request) -> None:
-        """Refuse a POST that a browser would send for any page without asking first."""
-        if request.method == "POST" and request.content_type != "application/json":
+        """Refuse a change that a browser would send for any page without asking first."""
+        if request.method not in _WITH_BODY and not (request.method == "DELETE" and request.can_read_body):
+            return
+        if request.content_type != "application/json":
             raise HttpRefusal(
                 415,
                 FailureCode.BAD_REQUEST,
                 "The body must be JSON.",
                 hint="Send the header Content-Type: application/json.",
+            )
+
+    def check_form(self, request: web.Request) -> None:
+        """The same for uploads, whose form a browser does send without asking: only for a page that says who it is.
+
+        Browsers send an Origin along, which was checked; should one leave it out, it still says that the page is
+        somebody else's.
+        """
+        if request.content_type != "multipart/form-data":
+            raise HttpRefusal(
+                415,
+                FailureCode.BAD_REQUEST,
+                "The body must be a form with a file.",
+                hint="Send it as multipart/form-data.",
+            )
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        if "Origin" not in request.headers and site not in ("same-origin", "none"):
+            raise SamovarError(
+                FailureCode.FORBIDDEN,
+                "A web page of another origin may not upload files.",
+                hint="If you trust it, add it to the setting server.allowed_origins.",
             )
 
     def check_token(self, request: web.Request, needs: Needs) -> TokenInfo | None:
@@ -93,12 +118,15 @@ class Guard:
             if required:
                 raise _unauthorized("The API token is unknown or revoked.")
             return None
-        if required and needs != "any token" and needs not in token.scopes and "admin" not in token.scopes:
-            raise SamovarError(
-                FailureCode.FORBIDDEN,
-                f"The API token '{token.name}' does not have the scope '{needs}'.",
-                hint=f"Make one that has: `samovar server token create NAME --scope {needs}`.",
-            )
+        if required and "admin" not in token.scopes:
+            wanted = () if needs == "any token" else (needs,) if isinstance(needs, str) else needs
+            if lacking := [scope for scope in wanted if scope not in token.scopes]:
+                options = " ".join(f"--scope {scope}" for scope in wanted)
+                raise SamovarError(
+                    FailureCode.FORBIDDEN,
+                    f"The API token '{token.name}' does not have the scope '{lacking[0]}'.",
+                    hint=f"Make one that has: `samovar server token create NAME {options}`.",
+                )
         return token
 
     def _knows_host(self, request: web.Request) -> bool:

@@ -15,16 +15,22 @@ from samovar_protocol import FailureCode, SamovarError
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest body, also after decompression. The same as a frame of the control socket."""
 
+MAX_DEPTH = 100
+"""Deepest nesting of what is kept or told again as it came; deeper than that, encoding could run out of stack."""
+
 T = TypeVar("T")
 
-_AT = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.DOTALL)
+_AT = re.compile(r" - at (`key` in )?`\$\.?(?P<path>.*)`$", re.DOTALL)
 _HEAD = re.compile(r"^\w+")
 _MISSING = re.compile(r"missing required field `(?P<name>.+)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"contains unknown field `(?P<name>.*)`$", re.DOTALL)
 
 
-async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
-    """The body as the decoder's type; raises `too_large`, or `bad_request` naming the field."""
+async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T], *, if_empty: bytes = b"") -> T:
+    """The body as the decoder's type; raises `too_large`, or `bad_request` naming the field.
+
+    - if_empty: what an empty body stands for.
+    """
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     try:
@@ -34,7 +40,7 @@ async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T
     except web.RequestPayloadError as error:
         raise bad_request("The body did not arrive whole, or its compression is broken.") from error
     try:
-        return decoder.decode(body)
+        return decoder.decode(body or if_empty)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
     except RecursionError:
@@ -43,12 +49,31 @@ async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T
         raise bad_request(f"The body is not valid JSON: {error}.", hint="Send one JSON object in UTF-8.") from None
 
 
-def convert(values: dict[str, Any], to: type[T], names: dict[str, str]) -> T:
-    """`values` as the struct `to`. - names: what the client calls a field, where that differs from ours."""
+def convert(values: object, to: type[T], names: dict[str, str] | None = None, *, at: str = "") -> T:
+    """`values` as the type `to`; raises `bad_request` naming the field.
+
+    - names: what the client calls a field, where that differs from ours. - at: where in the body the values stand.
+    """
     try:
         return msgspec.convert(values, to)
     except msgspec.ValidationError as error:
-        raise invalid(error, names) from None
+        raise invalid(error, names, at=at) from None
+
+
+def check_depth(*values: object) -> None:
+    """Raise `bad_request` for objects and lists inside of each other, more than `MAX_DEPTH` of them."""
+    level: list[object] = list(values)
+    for _ in range(MAX_DEPTH):
+        inside: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                inside += value.values()
+            elif isinstance(value, list):
+                inside += value
+        if not inside:
+            return
+        level = inside
+    raise bad_request("The JSON is nested too deeply.")
 
 
 def refuse(
@@ -68,14 +93,15 @@ def refuse(
         raise bad_request(f"'{path}{name}' is not supported.", param=f"{path}{name}", hint=hint)
 
 
-def invalid(error: msgspec.ValidationError, names: dict[str, str] | None = None) -> SamovarError:
-    """msgspec's sentence as ours, with its path as the field's name."""
+def invalid(error: msgspec.ValidationError, names: dict[str, str] | None = None, *, at: str = "") -> SamovarError:
+    """msgspec's sentence as ours, with its path as the field's name. - at: what comes before that path."""
     text = str(error)
     path = ""
-    if at := _AT.search(text):
-        path, text = at["path"], text[: at.start()]
+    if place := _AT.search(text):
+        path, text = place["path"], text[: place.start()]
         path = path.removesuffix("[...]")  # in a mapping, whose keys msgspec does not tell
         path = _HEAD.sub(lambda head: (names or {}).get(head[0], head[0]), path, count=1)
+    path = _join(at, path) if path else at
     if missing := _MISSING.search(text):
         param = _join(path, missing["name"])
         return bad_request(f"'{param}' is missing.", param=param)
@@ -86,7 +112,7 @@ def invalid(error: msgspec.ValidationError, names: dict[str, str] | None = None)
 
 
 def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name}" if path and not name.startswith("[") else f"{path}{name}"
 
 
 def _too_large() -> SamovarError:

@@ -8,21 +8,23 @@ with open_work.begin(token) as job:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from samovar_protocol import Failure, FailureCode, SamovarError
-from samovar_protocol.values import TokenInfo
+from samovar_protocol.values import Scope, TokenInfo
 
 
 class Job:
     """One request being answered.
 
     - token: the valid API token that it came with, if any. - client: who asks; where several wait, clients take turns.
+    - check_scope: raises where what a body asks for needs a further scope that the request's token lacks.
     """
 
     def __init__(self, token: TokenInfo | None, client: str) -> None:
         self.token, self.client = token, client
+        self.check_scope: Callable[[Scope], object] = lambda scope: None
         self._failure: Failure | None = None
         self._scope: asyncio.Timeout | None = None
 

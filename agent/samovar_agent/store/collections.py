@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -17,13 +17,29 @@ if TYPE_CHECKING:
 
 
 class CollectionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection. - model: key of the model whose vectors it is searched with; None for words alone."""
+    """A collection.
+
+    - model: key of the model whose vectors it is searched with; None while there are none. - next_model: whose vectors
+    are computed to be used instead. - words_only: somebody wants none, ever.
+    """
 
     id: int
     name: str
     model: str | None
+    next_model: str | None = None
+    words_only: bool = False
     created_at: float
     settings: dict[str, Any]
+
+
+class CollectionCounts(NamedTuple):
+    """What a collection holds. - chunks: different passages. - embedded: of these, with a vector of the model."""
+
+    documents: int
+    queued: int
+    failed: int
+    chunks: int
+    embedded: int
 
 
 class Collections:
@@ -40,6 +56,7 @@ class Collections:
         name: str,
         *,
         model: str | None = None,
+        words_only: bool = False,
         settings: dict[str, Any] | None = None,
         unfinished: bool = False,
     ) -> CollectionRow:
@@ -51,15 +68,17 @@ class Collections:
 
         def insert(db: Database) -> int | None:
             cursor = db.execute(
-                "INSERT INTO collections (name, model, created_at, settings) VALUES (?, ?, ?, ?)"
+                "INSERT INTO collections (name, model, words_only, created_at, settings) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (name) DO NOTHING",
-                [name, model, created_at, _json(settings or {})],
+                [name, model, words_only, created_at, _json(settings or {})],
             )
             return cursor.lastrowid if cursor.rowcount else None
 
         if (id_ := await self._store.run(insert)) is None:
             raise _taken(name)
-        return CollectionRow(id=id_, name=name, model=model, created_at=created_at, settings=settings or {})
+        return CollectionRow(
+            id=id_, name=name, model=model, words_only=words_only, created_at=created_at, settings=settings or {}
+        )
 
     async def finish(self, id_: int) -> None:
         """Let everybody see a collection that was created unfinished."""
@@ -102,9 +121,45 @@ class Collections:
         if not await self._store.run(update):
             raise _taken(name)
 
-    async def set_model(self, id_: int, model: str | None) -> None:
-        """Search it with the vectors of this model from now on."""
-        await self._store.run(lambda db: db.execute("UPDATE collections SET model = ? WHERE id = ?", [model, id_]))
+    async def set_models(
+        self, id_: int, *, model: str | None, next_model: str | None = None, words_only: bool = False
+    ) -> None:
+        """Search it with the vectors of `model` from now on, and those of `next_model` once they are there."""
+        values = [model, next_model, words_only, id_]
+        await self._store.run(
+            lambda db: db.execute(
+                "UPDATE collections SET model = ?, next_model = ?, words_only = ? WHERE id = ?", values
+            )
+        )
+
+    async def counts(self, id_: int, model: str | None) -> CollectionCounts:
+        """What it holds. - model: whose vectors are counted. Takes a second for a million passages."""
+
+        def count(db: Database) -> CollectionCounts:
+            states = dict(
+                db.execute(
+                    "SELECT state, count(*) FROM documents WHERE collection = ? GROUP BY state", [id_]
+                ).fetchall()
+            )
+            chunks = (
+                "FROM chunks WHERE content IN (SELECT content FROM documents WHERE collection = :id"
+                " AND content IS NOT NULL)"
+            )
+            [passages] = db.execute(f"SELECT count(*) {chunks}", {"id": id_}).fetchone()
+            [embedded] = db.execute(
+                f"SELECT count(*) FROM chunk_vectors WHERE chunk IN (SELECT id {chunks})"  # noqa: S608
+                " AND model = (SELECT id FROM embedding_models WHERE key = :model)",
+                {"id": id_, "model": model},
+            ).fetchone()
+            return CollectionCounts(
+                documents=sum(states.values()),
+                queued=states.get("queued", 0) + states.get("indexing", 0),
+                failed=states.get("failed", 0),
+                chunks=passages,
+                embedded=embedded,
+            )
+
+        return await self._store.read(count)
 
     async def set_settings(self, id_: int, settings: dict[str, Any]) -> None:
         """Replace its settings."""
@@ -122,7 +177,11 @@ class Collections:
         question = f"SELECT * FROM collections WHERE created_at > 0 AND {where}"  # noqa: S608 - only texts of ours
         rows = await self._store.read(lambda db: list(db.query(question, values)))
         return [
-            msgspec.convert({**row, "settings": msgspec.json.decode(row["settings"])}, CollectionRow) for row in rows
+            msgspec.convert(
+                {**row, "settings": msgspec.json.decode(row["settings"]), "words_only": bool(row["words_only"])},
+                CollectionRow,
+            )
+            for row in rows
         ]
 
 

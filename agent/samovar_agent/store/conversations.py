@@ -10,36 +10,13 @@ import msgspec
 
 from samovar_agent.store.columns import text_column
 from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.documents import Attachment, Citation
 from samovar_protocol.values import Message
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from samovar_agent.store.store import Store
-
-
-class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """What was given along with a message. - document: its id; it may be gone since. - sha256: of the file."""
-
-    name: str
-    document: int | None = None
-    sha256: str | None = None
-
-
-class Citation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a statement stands.
-
-    - number: as the text cites it, [1]. - document: its id; it may be gone since. - quote: its words there.
-    - start, end: the quote's characters in the document's text; None where it was not found.
-    """
-
-    number: int
-    name: str
-    quote: str
-    document: int | None = None
-    page: int | None = None
-    start: int | None = None
-    end: int | None = None
 
 
 class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,22 +8,22 @@ What one document's indexing writes is one transaction: a killed agent leaves th
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from samovar_agent.store.columns import SEEN, path_column, path_value, slices, text_column
 from samovar_agent.store.contents import Content, NewChunk, add_content, find_content, remove_unused
-from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter, condition
+from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter, Values, condition
+from samovar_protocol.documents import DocumentState
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from samovar_agent.store.store import Store
-
-DocumentState = Literal["queued", "indexing", "ready", "failed"]
 
 _SWEPT_CHUNKS = 2000
 """Chunks that go in one transaction; others wait for the writer meanwhile, a tenth of a second or so."""
@@ -63,6 +63,16 @@ class DocumentRow(NewDocument, frozen=True, kw_only=True):
     problem: str | None = None
     indexed_at: float | None = None
     content: int | None = None
+
+
+class KnownFile(NamedTuple):
+    """A file of a source as it was when it was queued last. - sha256: None where it was not read yet."""
+
+    id: int
+    path: str
+    size: int
+    mtime: float
+    sha256: str | None
 
 
 class Stored(NamedTuple):
@@ -144,6 +154,85 @@ class Documents:
     ) -> list[Stored | None]:
         """`put_document` for several in one transaction; for small files that is many times faster."""
         return await self._store.run(lambda db: [_put(db, document, chunks, recipe) for document, chunks in documents])
+
+    async def put_text(
+        self, document: NewDocument, chunks: Sequence[NewChunk], *, recipe: str = ""
+    ) -> tuple[int, Stored]:
+        """Store a text that was pasted, which is read already, as a source of its own; returns its id.
+
+        - document: with sha256, title and media type; its `source` does not matter. Raises `disk_full`.
+        """
+
+        def insert(db: Database) -> tuple[int, Stored]:
+            source = db.execute(
+                "INSERT INTO sources (collection, kind, path, excludes, watch, state)"
+                " VALUES (?, 'text', NULL, '[]', 0, 'present')",
+                [document.collection],
+            ).lastrowid
+            assert source is not None
+            id_ = _add(db, msgspec.structs.replace(document, source=source))
+            [row] = db.query("SELECT * FROM documents WHERE id = ?", [id_])
+            stored = _put(db, _row(row), chunks, recipe)
+            assert stored is not None, "nobody else knows of it yet"
+            return id_, stored
+
+        return await self._store.run(insert)
+
+    async def touch(self, files: Sequence[tuple[int, int, float]]) -> None:
+        """These documents say what they said, but their files have another size or time: (id, bytes, Unix seconds)."""
+
+        def update(db: Database) -> None:
+            for id_, size, mtime in files:
+                db.execute("UPDATE documents SET size = ?, mtime = ? WHERE id = ?", [size, mtime, id_])
+
+        await self._store.run(update)
+
+    async def retry(self, collection: int | None, ids: Sequence[int]) -> int:
+        """Queue again what failed; how many. - collection: None for all. - ids: only these; empty for all."""
+
+        def update(db: Database) -> int:
+            return db.execute(
+                "UPDATE documents SET state = 'queued', revision = revision + 1 WHERE state = 'failed'"
+                " AND path IS NOT NULL AND (:collection IS NULL OR collection = :collection)"
+                " AND (:all OR id IN (SELECT value FROM json_each(:ids)))",
+                {"collection": collection, "all": not ids, "ids": msgspec.json.encode(list(ids)).decode()},
+            ).rowcount
+
+        return await self._store.run(update)
+
+    async def known(self, source: int, below: Sequence[str] = ()) -> list[KnownFile]:
+        """The files of a source. - below: only those at and below these paths; empty for all."""
+        columns = "SELECT id, path, size, mtime, sha256 FROM documents WHERE source = :source AND path IS NOT NULL"
+
+        def find(db: Database) -> list[KnownFile]:
+            rows: dict[int, KnownFile] = {}
+            for path in below or ("",):
+                where, values = f"{columns} ORDER BY id", Values(source=source)
+                if path:
+                    where = f"{columns} AND (path = :path OR (path >= :inside AND path < :after))"
+                    ends = {"path": path, "inside": path + os.sep, "after": path + chr(ord(os.sep) + 1)}
+                    values |= {name: os.fsencode(end) for name, end in ends.items()}
+                for row in db.execute(where, values):
+                    rows[row[0]] = KnownFile(row[0], os.fsdecode(row[1]), *row[2:])
+            return list(rows.values())
+
+        return await self._store.read(find)
+
+    async def extent(
+        self, collections: Sequence[int] | None, filters: DocumentFilter, most: int
+    ) -> tuple[list[int], int]:
+        """Which documents there are, by id, `most` and one more at most; and how many characters these have."""
+        where, values = condition(collections, filters)
+
+        def measure(db: Database) -> tuple[list[int], int]:
+            rows = db.execute(
+                'SELECT documents.id, (SELECT coalesce(max("end"), 0) FROM chunks WHERE content = documents.content)'  # noqa: S608
+                f" FROM documents WHERE {where} ORDER BY documents.id LIMIT :most",
+                {**values, "most": most + 1},
+            ).fetchall()
+            return [row[0] for row in rows], sum(row[1] for row in rows)
+
+        return await self._store.read(measure)
 
     async def fail(self, document: DocumentRow, problem: str) -> None:
         """Say why it cannot be read; what is stored of an older version stays. - problem: JSON."""

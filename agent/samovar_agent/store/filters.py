@@ -8,23 +8,12 @@ from collections.abc import Sequence
 import msgspec
 
 from samovar_agent.store.columns import SEEN, path_column
+from samovar_protocol.documents import DocumentFilter
 
 Values = dict[str, str | int | float | bytes | None]
 """What the names in a condition stand for."""
 
-
-class DocumentFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Documents for which all of this is true; what is left out does not matter.
-
-    - path_prefix: absolute; a file, or a folder and all that lies in it. - media_types: one of these, e.g. "text/csv".
-    - since, until: when the file was last changed, in Unix seconds.
-    """
-
-    path_prefix: str | None = None
-    media_types: tuple[str, ...] = ()
-    since: float | None = None
-    until: float | None = None
-
+__all__ = ["EVERY_DOCUMENT", "DocumentFilter", "Values", "condition"]
 
 EVERY_DOCUMENT = DocumentFilter()
 
@@ -55,6 +44,9 @@ def condition(collections: Sequence[int] | None, filters: DocumentFilter) -> tup
     if filters.until is not None:
         parts.append("documents.mtime <= :until")
         values["until"] = filters.until
+    if filters.documents:
+        parts.append("documents.id IN (SELECT value FROM json_each(:documents))")
+        values["documents"] = msgspec.json.encode(filters.documents).decode()
     return " AND ".join(parts), values
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from samovar_agent.store import connection
+from samovar_agent.store.attachments import Attachments
 from samovar_agent.store.chunks import Chunks
 from samovar_agent.store.collections import Collections
 from samovar_agent.store.conversations import Conversations
@@ -23,15 +24,18 @@ from samovar_agent.store.digests import Digests
 from samovar_agent.store.documents import Documents
 from samovar_agent.store.downloads import Downloads
 from samovar_agent.store.exports import Exports
+from samovar_agent.store.files import Files
 from samovar_agent.store.hub_answers import HubAnswers
 from samovar_agent.store.imports import Imports
 from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
 from samovar_agent.store.models import Models
 from samovar_agent.store.readers import Readers
+from samovar_agent.store.responses import Responses
 from samovar_agent.store.schedule import Schedule
 from samovar_agent.store.sources import Sources
 from samovar_agent.store.tokens import Tokens
+from samovar_agent.store.vector_stores import VectorStores
 from samovar_agent.store.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -45,7 +49,8 @@ class Store:
 
     - path: the file. - journal_mode: "wal" unless the file system refuses it.
     - models, journal, tokens, digests, downloads, hub_answers, schedule, collections, sources, documents, chunks,
-    vectors, exports, imports, conversations: one object for what belongs together.
+    vectors, exports, imports, files, attachments, vector_stores, conversations,
+    responses: one object for what belongs together.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,7 +70,11 @@ class Store:
         self.vectors = Vectors(self)
         self.exports = Exports(self)
         self.imports = Imports(self)
+        self.files = Files(self)
+        self.attachments = Attachments(self)
+        self.vector_stores = VectorStores(self)
         self.conversations = Conversations(self)
+        self.responses = Responses(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
         self._db: Database | None = None

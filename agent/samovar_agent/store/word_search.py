@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from samovar_agent.store.filters import DocumentFilter, Values, condition
+from samovar_agent.store.stop_words import STOP_WORDS
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -94,11 +95,14 @@ class WordSearch:
 
 
 def _words(query: str) -> list[str]:
-    """The different words, in their order. Only letters and digits are left, so nothing is syntax to FTS5."""
+    """The words in their order, without stop words unless there are no others; those repeated come again.
+
+    Only letters and digits are left, so nothing is syntax to FTS5.
+    """
     # Composed, so that an accent is no separator; the index itself reads both ways of writing alike.
     composed = unicodedata.normalize("NFC", query)
-    words = (match.group()[:_LONGEST_WORD].lower() for match in _WORD.finditer(composed))
-    return list(dict.fromkeys(words))[:_MOST_WORDS]
+    words = [match.group()[:_LONGEST_WORD].lower() for match in _WORD.finditer(composed)]
+    return [word for word in words if word not in STOP_WORDS][:_MOST_WORDS] or words[:_MOST_WORDS]
 
 
 def _expression(words: Sequence[str]) -> str:

@@ -1,23 +1,45 @@
-"""A conversation with one model: what `chat` and `run` share."""
+"""A conversation with one model, or with documents: what `chat`, `run` and `docs ask` share."""
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+import msgspec
 
-from samovar.cli import human, output, session, terminal
+from samovar.cli import human, output, session, sources, terminal
 from samovar.cli.inputs import piped
 from samovar.cli.progress import ProgressBar
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.requests import Chat, Get, Load, Ls, Ps
+from samovar_protocol.documents import DocumentFilter
+from samovar_protocol.replies import ChatReply, DocsAskReply
+from samovar_protocol.requests import (
+    Chat,
+    ConversationCreate,
+    ConversationDelete,
+    ConversationShow,
+    DocsAsk,
+    DocsCollections,
+    Get,
+    Load,
+    Ls,
+    Ps,
+)
 from samovar_protocol.values import ChatOptions, Message, Progress, Sampling, Stats, Text, Thinking
 
 if TYPE_CHECKING:
     from samovar import Client
-    from samovar_protocol.replies import ChatReply
+    from samovar_protocol.documents import ConversationInfo
+    from samovar_protocol.requests import StreamRequest
+    from samovar_protocol.values import AnyDelta
+
+Reply = ChatReply | DocsAskReply
+
+
+def _docs_sampling() -> Sampling:
+    return DocsAsk(question="?").sampling
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +49,9 @@ class Conversation:
     - model: None lets the agent choose; the first reply then settles it. - start: start the agent where none runs.
     - get_missing: download a model that the catalog has and this machine has not. - show: stream replies to stdout,
     and what the model thinks first to stderr, where that is a terminal.
+    - collections: names of those that the answers are from, none of them for all; None for the model alone. - filter:
+    which of their documents count. - whole, docs_sampling: as in `DocsAsk`.
+    - keep: let the agent keep it, so that every client sees it. - id: where it is kept; None before the first question.
     """
 
     model: str | None = None
@@ -36,11 +61,17 @@ class Conversation:
     start: bool = True
     get_missing: bool = False
     show: bool = True
+    collections: list[str] | None = None
+    filter: DocumentFilter = field(default_factory=DocumentFilter)
+    whole: bool | None = None
+    docs_sampling: Sampling = field(default_factory=_docs_sampling)
+    keep: bool = False
+    id: int | None = None
     messages: list[Message] = field(default_factory=list)
     _arrived: str = ""
     _thoughts: str = ""
 
-    def ask(self, prompt: str) -> ChatReply:
+    def ask(self, prompt: str) -> Reply:
         """One turn. Raises `SamovarError`, after which the turn is forgotten, or KeyboardInterrupt: what has been
         said until then stays part of the conversation.
         """
@@ -59,12 +90,38 @@ class Conversation:
     def prepare(self) -> None:
         """Find out before the first question whether there is a model to answer it; download it where asked to.
 
-        Raises `model_unknown` and whatever else the agent says of the name.
+        Raises `model_unknown` and whatever else the agent says of the name, and `not_found` for a collection.
         """
         session.run(self._prepare())
 
+    def resume(self, id_: int) -> ConversationInfo:
+        """Go on with one that is kept: with its turns, its model and its collections where no others were named.
+
+        Raises `not_found`.
+        """
+        kept = session.call(ConversationShow(id=id_), start=self.start)
+        self.keep, self.id = True, id_
+        self.messages = [turn.message for turn in kept.messages]
+        self.model = self.model or kept.conversation.model
+        if self.collections is None:
+            self.collections = kept.conversation.collections or None
+        return kept.conversation
+
+    def forget(self) -> None:
+        """Begin afresh; what is kept of it stays with the agent."""
+        self.messages.clear()
+        self.id = None
+
+    def ask_documents(self, collections: list[str] | None) -> None:
+        """Answer from these collections from now on; None for the model alone. Raises `not_found`."""
+        for name in collections or []:
+            session.call(DocsCollections(name=name), start=self.start)
+        self.collections = collections
+
     async def _prepare(self) -> None:
         async with session.open_client(start=self.start) as client:
+            for name in self.collections or []:
+                await client.call(DocsCollections(name=name))
             in_memory = [instance.identifier for instance in (await client.call(Ps())).instances]
             if self.model is None:
                 if not in_memory and not (await client.call(Ls())).models:
@@ -80,22 +137,52 @@ class Conversation:
                 except SamovarError as error:
                     await self._get(client, error)
 
-    async def _answer(self, question: Message) -> ChatReply:
+    async def _answer(self, question: Message) -> Reply:
         async with session.open_client(start=self.start) as client:
+            begun = self.keep and self.id is None
+            if begun:
+                kept = await client.call(ConversationCreate(collections=self.collections or []))
+                self.id = kept.conversation.id
             try:
-                return await self._stream(client, question)
-            except SamovarError as error:
-                await self._get(client, error)
-                return await self._stream(client, question)
+                try:
+                    return await self._stream(client, question)
+                except SamovarError as error:
+                    await self._get(client, error)
+                    return await self._stream(client, question)
+            except SamovarError:
+                if begun and self.id is not None:
+                    # Nobody wants to find empty ones among what was kept.
+                    with contextlib.suppress(SamovarError):
+                        await client.call(ConversationDelete(id=self.id))
+                    self.id = None
+                raise
 
-    async def _stream(self, client: Client, question: Message) -> ChatReply:
-        system = [Message(role="system", content=self.system)] if self.system else []
-        request = Chat(
+    def _request(self, question: Message) -> Chat | DocsAsk:
+        if self.collections is None:
+            system = [Message(role="system", content=self.system)] if self.system else []
+            return Chat(
+                model=self.model,
+                messages=[*system, *self.messages, question],
+                sampling=self.sampling,
+                options=self.options,
+                conversation=self.id,
+            )
+        return DocsAsk(
+            question=question.content,
+            collections=self.collections,
+            filter=self.filter,
             model=self.model,
-            messages=[*system, *self.messages, question],
-            sampling=self.sampling,
+            history=[] if self.id is not None else list(self.messages),
+            conversation=self.id,
+            system=self.system or "",
+            whole=self.whole,
+            sampling=self.docs_sampling,
             options=self.options,
         )
+
+    async def _stream(self, client: Client, question: Message) -> Reply:
+        # What answers it is one of two types, and so is what is asked; mypy would want to know which.
+        request = cast("StreamRequest[AnyDelta | Progress, Reply]", self._request(question))
         try:
             with ProgressBar(self.model or "the model") as bar:
                 async with client.stream(request) as stream:
@@ -108,6 +195,9 @@ class Conversation:
                             self._think(chunk.text)
                         elif isinstance(chunk, Text):
                             self._say(chunk.text)
+            if stream.reply.text and not self._arrived:
+                # What the agent says itself, without a model, need not come in pieces.
+                self._say(stream.reply.text)
         finally:
             # Whatever comes next, the shell's prompt or an error, starts on a line of its own.
             if self._arrived and not self._arrived.endswith("\n"):
@@ -147,19 +237,34 @@ class Conversation:
 
     def _write(self, text: str) -> None:
         if self.show:
-            sys.stdout.write(terminal.safe(text))
-            sys.stdout.flush()
+            terminal.write(text)
 
 
 def ask_once(conversation: Conversation, prompt: str, *, as_json: bool, stats: bool) -> None:
     """One question, one answer, as text or as JSON."""
     reply = conversation.ask(prompt)
     if as_json:
-        output.show_json(reply)
-    elif reply.finish_reason == "length" and conversation.sampling.max_tokens is None:
-        output.note("(The reply ends here because the model's context is full.)")
+        output.show_json(reply if conversation.id is None else _with_id(reply, conversation.id))
+    else:
+        if reply.finish_reason == "length" and conversation.sampling.max_tokens is None:
+            output.note("(The reply ends here because the model's context is full.)")
+        if isinstance(reply, DocsAskReply):
+            sources.show_worth(reply)
+    if conversation.keep:
+        output.note(kept_line(conversation), dim=True)
     if stats:
         output.note(stats_line(reply.stats), dim=True)
+
+
+def _with_id(reply: Reply, id_: int) -> dict[str, Any]:
+    """The reply for programs that want to go on with it; a chat's does not say where it is kept."""
+    shown: dict[str, Any] = msgspec.to_builtins(reply)
+    return shown | {"conversation": id_}
+
+
+def kept_line(conversation: Conversation) -> str:
+    """Where it is kept, for people."""
+    return f"(Kept as conversation {conversation.id}; `samovar chat --conversation {conversation.id}` goes on.)"
 
 
 def prompt_with_stdin(prompt: str | None) -> str | None:

@@ -20,7 +20,7 @@ MEANINGS: dict[int, str] = {
     FAILURE: "it did not work; the message says why",
     USAGE: "the command line, or a value in it, is not valid",
     NO_AGENT: "the agent is not running, or could not be started",
-    NOT_FOUND: "no such model, file, setting or token; or several match",
+    NOT_FOUND: "no such model, file, document, collection, setting or token; or several match",
     NO_MEMORY: "the model does not fit into memory",
     NETWORK: "the network is off limits, absent, or failed",
     INTERRUPTED: "interrupted by Ctrl-C",

@@ -15,6 +15,16 @@ def count(amount: float) -> str:
     return _scaled(amount, ("", "K", "M", "B", "T"), "")
 
 
+def number(amount: float) -> str:
+    """A count in full: `1,234`; a small one that is no whole number, as a speed may be, with one decimal: `0.4`."""
+    return f"{amount:,.0f}" if amount >= 9.95 or amount == int(amount) else f"{amount:.1f}"
+
+
+def counted(amount: int, what: str) -> str:
+    """An amount with its noun: `1 document`, `1,234 documents`."""
+    return f"{number(amount)} {what}" if amount == 1 else f"{number(amount)} {what}s"
+
+
 def duration(seconds: float) -> str:
     """The two largest units: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `4d 3h`."""
     seconds = max(0.0, seconds)

@@ -19,7 +19,11 @@ from samovar.cli.lazy import LazyGroup
 SECTIONS: dict[str, dict[str, str]] = {
     "Chat": {
         "run": "Ask a model once, or chat with it; gets the model where needed.",
-        "chat": "Talk with a model.",
+        "chat": "Talk with a model, or with documents.",
+        "conversations": "Conversations that are kept.",
+    },
+    "Documents": {
+        "docs": "Ask your documents, and see where the answer stands.",
     },
     "Vectors": {
         "embed": "Turn texts into vectors.",

@@ -14,8 +14,10 @@ from samovar.cli import errors
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from samovar_protocol.requests import Request
     from samovar_protocol.values import ChatOptions, Sampling
 
+    R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 COMPLETION_SECONDS = 0.5
 """How long a press of the tab key may wait for the agent."""
@@ -46,25 +48,54 @@ def duration(text: str) -> float:
 
 def complete_model(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of models for the shell; none, and no noise, where no agent answers at once."""
-    from click.shell_completion import CompletionItem
-
-    from samovar.cli import session
-    from samovar_protocol import SamovarError
     from samovar_protocol.requests import Ls
 
+    reply = _answer_at_once(Ls())
+    models = reply.models if reply else []
+    return _offer({model.key for model in models} | {name for model in models for name in model.loaded}, incomplete)
+
+
+def complete_collection(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of collections for the shell, likewise."""
+    from samovar_protocol.requests import DocsCollections
+
+    reply = _answer_at_once(DocsCollections())
+    return _offer({found.name for found in reply.collections} if reply else set(), incomplete)
+
+
+def _answer_at_once(request: Request[R]) -> R | None:
+    from samovar.cli import session
+    from samovar_protocol import SamovarError
+
     try:
-        models = session.call(Ls(), start=False, timeout=COMPLETION_SECONDS).models
+        return session.call(request, start=False, timeout=COMPLETION_SECONDS)
     except (SamovarError, OSError, TimeoutError):
-        return []
-    names = {model.key for model in models} | {name for model in models for name in model.loaded}
+        return None
+
+
+def _offer(names: set[str], incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(name) for name in sorted(names) if incomplete.lower() in name.lower()]
 
 
-def sampling_options(function: F) -> F:
-    """How replies are drawn; the command receives them as keywords for `sampling`."""
+def sampling_options(temperature: str) -> Callable[[F], F]:
+    """How replies are drawn; the command receives them as keywords for `sampling` and `docs_sampling`.
+
+    - temperature: the default, for people.
+    """
+    return lambda function: _sampling_options(function, temperature)
+
+
+def _sampling_options(function: F, temperature: str) -> F:
     for option in reversed(
         [
-            click.option("--temperature", metavar="X", type=click.FloatRange(0, 100), help="0 is greedy. Default 0.8."),
+            click.option(
+                "--temperature",
+                metavar="X",
+                type=click.FloatRange(0, 100),
+                help=f"0 is greedy. Default {temperature}.",
+            ),
             click.option(
                 "--top-p", metavar="X", type=click.FloatRange(0, 1), help="Nucleus sampling; 1 is off. Default 0.95."
             ),
@@ -85,8 +116,22 @@ def sampling(**values: Any) -> Sampling:
 
     from samovar_protocol.values import Sampling
 
-    given = {name: value for name, value in values.items() if value not in (None, ())}
-    return msgspec.convert(given, Sampling)
+    return msgspec.convert(_given(values), Sampling)
+
+
+def docs_sampling(**values: Any) -> Sampling:
+    """The same for answers from documents, which have other defaults."""
+    import msgspec
+
+    from samovar_protocol.requests import DocsAsk
+
+    asked = sampling(**values)
+    given = {name: getattr(asked, name) for name in _given(values)}
+    return msgspec.structs.replace(DocsAsk(question="?").sampling, **given)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, ())}
 
 
 def _read_schema(_ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> dict[str, Any] | bool | None:
@@ -103,10 +148,15 @@ def _read_schema(_ctx: click.Context, _parameter: click.Parameter, path: Path | 
     return schema
 
 
+think_option = click.option(
+    "--think/--no-think", default=None, help="Let the model reason first, or not, where it can."
+)
+
+
 def chat_options(function: F) -> F:
     """What replies may be; the command receives it as keywords for `options`."""
     for option in (
-        click.option("--think/--no-think", default=None, help="Let the model reason first, or not, where it can."),
+        think_option,
         click.option(
             "--schema",
             metavar="FILE",
@@ -119,7 +169,7 @@ def chat_options(function: F) -> F:
     return function
 
 
-def options(*, schema: dict[str, Any] | bool | None, think: bool | None) -> ChatOptions:
+def options(*, schema: dict[str, Any] | bool | None = None, think: bool | None = None) -> ChatOptions:
     """The options that were asked for on the command line."""
     from samovar_protocol.values import ChatOptions, JsonSchema
 

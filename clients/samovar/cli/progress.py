@@ -95,23 +95,32 @@ class ProgressBar:
                 detail=detail(progress),
             )
         elif not terminal.stderr_is_terminal() and progress.stage != self._stage:
-            amount = f" ({human.size(progress.total)})" if progress.total and progress.unit == "bytes" else ""
-            click.echo(f"{progress.stage} {self._label}{amount}", err=True)
+            click.echo(f"{progress.stage} {self._label}{_of_how_much(progress)}", err=True)
         self._stage = progress.stage
 
 
 def detail(progress: Progress) -> str:
-    """Numbers beside the bar: `12.3 MB of 98.4 MB  8.1 MB/s  11s left`, a percentage, or who is before us."""
+    """Numbers beside the bar: `12.3 MB of 98.4 MB  8.1 MB/s  11s left`, `120 of 1,000 documents  45/s  20s left`, a
+    percentage, or who is before us.
+    """
     if progress.unit == "requests":
         return f"about {progress.done:.0f} before"
     if progress.unit == "ratio":
         parts = [f"{100 * progress.done / (progress.total or 1):.0f}%"]
-    elif progress.total:
-        parts = [f"{human.size(progress.done)} of {human.size(progress.total)}"]
     else:
-        parts = [human.size(progress.done)]
-    if progress.per_second and progress.unit == "bytes":
-        parts.append(f"{human.size(progress.per_second)}/s")
+        amount = human.size if progress.unit == "bytes" else human.number
+        whole = f"{amount(progress.done)} of {amount(progress.total)}" if progress.total else amount(progress.done)
+        parts = [whole if progress.unit == "bytes" else f"{whole} {progress.unit}"]
+        if progress.per_second:
+            parts.append(f"{amount(progress.per_second)}/s")
     if progress.eta_seconds is not None:
         parts.append(f"{human.duration(progress.eta_seconds)} left")
     return "  ".join(parts)
+
+
+def _of_how_much(progress: Progress) -> str:
+    if not progress.total or progress.unit in ("ratio", "requests"):
+        return ""
+    if progress.unit == "bytes":
+        return f" ({human.size(progress.total)})"
+    return f" ({human.number(progress.total)} {progress.unit})"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 
 import click
 
-from samovar.cli import errors, output, terminal
-from samovar.cli.conversation import Conversation, stats_line
+from samovar.cli import errors, human, output, sources, terminal
+from samovar.cli.conversation import Conversation, kept_line, stats_line
 from samovar_protocol import SamovarError
+from samovar_protocol.replies import DocsAskReply
 
 _HELP = """\
-/clear          forget the conversation
+/clear          forget the conversation; one that is kept stays, and another begins
+/docs [NAME]    show or change the collections that answers are from; /docs off for none
 /system [TEXT]  show or set the system message
 /model [NAME]   show or change the model
 /stats          show or hide what each reply took
@@ -28,6 +31,7 @@ class Repl:
     def __init__(self, conversation: Conversation, *, stats: bool = False) -> None:
         self._conversation = conversation
         self._stats = stats
+        self._said_id = conversation.id
 
     def run(self) -> None:
         """Returns on Ctrl-D or /exit. Failures are shown, and the chat goes on."""
@@ -36,7 +40,11 @@ class Repl:
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401
         who = self._conversation.model or "the model that the agent chooses"
+        if self._conversation.collections:
+            who += f" about {', '.join(self._conversation.collections)}"
         output.note(f"Chatting with {who}. /help shows the commands, Ctrl-D leaves.")
+        if self._conversation.id is not None:
+            output.note(f"This goes on after {human.counted(len(self._conversation.messages), 'message')}.")
         while True:
             try:
                 text = self._read()
@@ -68,8 +76,13 @@ class Repl:
         except SamovarError as error:
             errors.show(error.failure, as_json=False)
         else:
+            if isinstance(reply, DocsAskReply):
+                sources.show_worth(reply)
             if reply.finish_reason == "length" and self._conversation.sampling.max_tokens is None:
                 output.note("(The context is full. /clear starts afresh.)")
+            if self._conversation.id not in (None, self._said_id):
+                self._said_id = self._conversation.id
+                output.note(kept_line(self._conversation), dim=True)
             if self._stats:
                 output.note(stats_line(reply.stats), dim=True)
 
@@ -81,8 +94,11 @@ class Repl:
             case "/help":
                 output.note(_HELP)
             case "/clear":
-                conversation.messages.clear()
-                output.note("The conversation is forgotten.")
+                kept = conversation.id is not None
+                conversation.forget()
+                output.note("Another conversation begins." if kept else "The conversation is forgotten.")
+            case "/docs":
+                self._docs(rest)
             case "/system":
                 conversation.system = rest or conversation.system
                 output.note(conversation.system or "There is no system message. `/system TEXT` sets one.")
@@ -94,6 +110,29 @@ class Repl:
                 output.note("Statistics are on." if self._stats else "Statistics are off.")
             case unknown:
                 output.note(f"There is no command {unknown}. /help shows them all.")
+
+    def _docs(self, text: str) -> None:
+        conversation = self._conversation
+        try:
+            if text == "off":
+                conversation.ask_documents(None)
+            elif text:
+                conversation.ask_documents(_names(text))
+        except SamovarError as error:
+            errors.show(error.failure, as_json=False)
+            return
+        if conversation.collections:
+            output.note(f"Answers are from {', '.join(conversation.collections)}. `/docs off` ends that.")
+        else:
+            output.note("Answers are the model's own. `/docs NAME` asks a collection.")
+
+
+def _names(text: str) -> list[str]:
+    """Several are apart by blanks; a name with blanks stands in quotation marks."""
+    try:
+        return shlex.split(text)
+    except ValueError:  # one mark alone, as in a name with an apostrophe
+        return text.split()
 
 
 def _line(prompt: str) -> str:

@@ -23,7 +23,7 @@ from samovar.cli.options import (
 @click.option("--system", metavar="TEXT", help="The system message.")
 @click.option("--stats", is_flag=True, help="Show on stderr what the reply took.")
 @chat_options
-@sampling_options
+@sampling_options("0.8")
 @json_option
 @no_start_option
 def command(

@@ -26,6 +26,12 @@ def safe(text: str) -> str:
     return harmless(text) if stdout_is_terminal() else text
 
 
+def write(text: str) -> None:
+    """Put `text` on stdout at once, as it is or, on a terminal, `safe`."""
+    sys.stdout.write(safe(text))
+    sys.stdout.flush()
+
+
 def harmless(text: str) -> str:
     """`text` without the control characters that a terminal would obey."""
     return text.translate(_CONTROLS)

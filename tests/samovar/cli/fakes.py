@@ -18,6 +18,7 @@ from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply, StatusReply
 from samovar_protocol.requests import Chat, Status
 from samovar_protocol.values import HttpInfo, InstanceInfo, ModelInfo, NetworkInfo, Stats, Text
+from samovar_protocol.wire import decode_message, decode_request, encode_request
 
 SMOLLM = ModelInfo(
     key="smollm2/smollm2-135m-instruct",
@@ -111,12 +112,17 @@ class FakeClient:
         self._agent = agent
 
     async def call(self, request: Any) -> Any:
-        self._agent.requests.append(request)
+        self._agent.requests.append(_sent(request))
         return await self._agent.answer(request)
 
     def stream(self, request: Any) -> FakeStream:
-        self._agent.requests.append(request)
+        self._agent.requests.append(_sent(request))
         return FakeStream(self._agent, request)
+
+
+def _sent(request: Any) -> Any:
+    """The request as an agent receives it; raises `bad_request` where one would."""
+    return decode_request(decode_message(encode_request("1", request)))
 
 
 class FakeStream:

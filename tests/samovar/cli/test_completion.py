@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from click.shell_completion import ShellComplete
 
 from samovar.cli.main import cli
-from samovar_protocol.replies import LsReply
-from samovar_protocol.requests import Ls
+from samovar_protocol.replies import DocsCollectionsReply, LsReply
+from samovar_protocol.requests import DocsCollections, Ls
+from tests.samovar.cli.docs.examples import NOTES
 from tests.samovar.cli.fakes import SMOLLM, FakeAgent, failure, samovar
 
 
@@ -29,6 +31,7 @@ def test_an_unknown_shell_is_a_usage_error() -> None:
 
 def test_commands_are_completed() -> None:
     assert complete("samovar lo") == ["load", "logs"]
+    assert complete("samovar docs a") == ["ask", "add"]
     assert complete("samovar server token ") == ["create", "ls", "revoke"]
 
 
@@ -38,6 +41,18 @@ def test_names_of_models_are_completed(agent: FakeAgent, command: str) -> None:
     assert complete(f"samovar {command} ") == [SMOLLM.key]
     assert complete(f"samovar {command} 135M") == [SMOLLM.key]
     assert complete(f"samovar {command} llama") == []
+
+
+@pytest.mark.parametrize(
+    "line", ["docs ls -c", "docs search tea -c", "docs rm -c", "docs delete", "docs export", "chat --docs"]
+)
+def test_names_of_collections_are_completed(agent: FakeAgent, line: str) -> None:
+    papers = msgspec.structs.replace(NOTES, name="my papers")
+    agent.replies[DocsCollections] = DocsCollectionsReply(collections=[NOTES, papers])
+    assert complete(f"samovar {line} ") == ["my papers", "notes"]
+    assert complete(f"samovar {line} PAP") == ["my papers"]
+    agent.replies[DocsCollections] = failure("agent_not_running")
+    assert complete(f"samovar {line} ") == []
 
 
 @pytest.mark.parametrize("trouble", [failure("agent_not_running"), TimeoutError()])

@@ -30,6 +30,17 @@ def test_count(amount: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("amount", "text"), [(0, "0"), (7, "7"), (1234567, "1,234,567"), (0.42, "0.4"), (9.96, "10"), (45.2, "45")]
+)
+def test_number(amount: float, text: str) -> None:
+    assert human.number(amount) == text
+
+
+def test_counted() -> None:
+    assert [human.counted(amount, "page") for amount in (0, 1, 1234)] == ["0 pages", "1 page", "1,234 pages"]
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (-3, "0.0s"),

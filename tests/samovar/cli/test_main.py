@@ -102,6 +102,9 @@ def test_every_command_refuses_an_unknown_option(name: str) -> None:
         ("import samovar.cli.main", ["msgspec", "samovar_protocol"]),
         ("from samovar.cli.main import cli; cli(['--help'], standalone_mode=False)", ["msgspec", "samovar_protocol"]),
         ("from samovar.cli.main import cli; cli(['load', '--help'], standalone_mode=False)", ["samovar_protocol"]),
+        ("from samovar.cli.main import cli; cli(['docs', '--help'], standalone_mode=False)", ["samovar_protocol"]),
+        ("from samovar.cli.main import cli; cli(['docs', 'ask', '-h'], standalone_mode=False)", ["samovar_protocol"]),
+        ("from samovar.cli.main import cli; cli(['chat', '--help'], standalone_mode=False)", ["samovar_protocol"]),
         ("from samovar.cli.main import cli; cli(['status'], standalone_mode=False)", ["psutil"]),
     ],
 )

@@ -17,6 +17,16 @@ from samovar_protocol.values import Progress
             "12.3 MB of 98.4 MB  8.1 MB/s  11s left",
         ),
         (Progress(stage="downloading", done=5e6), "5 MB"),
+        (
+            Progress(stage="reading", done=120, total=1200, unit="documents", per_second=45.2, eta_seconds=24),
+            "120 of 1,200 documents  45/s  24s left",
+        ),
+        (Progress(stage="looking", done=1234, unit="documents"), "1,234 documents"),
+        (
+            Progress(stage="embedding", done=3, total=7, unit="passages", per_second=0.4, eta_seconds=10),
+            "3 of 7 passages  0.4/s  10s left",
+        ),
+        (Progress(stage="queued", done=3, unit="requests"), "about 3 before"),
         (Progress(stage="loading", done=0.256, unit="ratio", eta_seconds=2.0), "26%  2.0s left"),
         (Progress(stage="loading", done=1, total=4, unit="ratio"), "25%"),
     ],

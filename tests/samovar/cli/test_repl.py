@@ -9,8 +9,18 @@ import pytest
 from click.testing import Result
 
 from samovar.cli import repl, terminal
-from samovar_protocol.replies import PsReply
-from samovar_protocol.requests import Chat, Ps
+from samovar_protocol.documents import ConversationMessage
+from samovar_protocol.replies import ConversationReply, DocsCollectionsReply, PsReply
+from samovar_protocol.requests import (
+    Chat,
+    ConversationCreate,
+    ConversationShow,
+    DocsAsk,
+    DocsCollections,
+    Ps,
+)
+from samovar_protocol.values import Message
+from tests.samovar.cli.docs.examples import ASKED, BELOW, NOTES, TALK
 from tests.samovar.cli.fakes import ANSWER, HANG, INSTANCE, FakeAgent, failure, samovar
 
 Type = Callable[..., Result]
@@ -61,7 +71,7 @@ def test_stats_can_be_switched(type_: Type) -> None:
 
 def test_help_and_unknown_commands(type_: Type, agent: FakeAgent) -> None:
     result = type_("/help", "/nonsense")
-    for word in ("/clear", "/system", "/model", "/stats", "/exit", "Ctrl-C"):
+    for word in ("/clear", "/docs", "/system", "/model", "/stats", "/exit", "Ctrl-C"):
         assert word in result.stderr
     assert "no command /nonsense" in result.stderr
     assert _questions(agent) == []
@@ -103,6 +113,62 @@ def test_a_failure_does_not_end_the_chat(type_: Type, agent: FakeAgent) -> None:
     assert result.exit_code == 0
     assert "Error: The worker ended." in result.stderr
     assert len(agent.requests[-1].messages) == 1
+
+
+@pytest.fixture
+def notes(agent: FakeAgent) -> None:
+    """There are collections that answer."""
+    agent.replies[DocsAsk] = ASKED
+    agent.replies[DocsCollections] = DocsCollectionsReply(collections=[NOTES])
+
+
+def _asked(agent: FakeAgent) -> list[list[str] | None]:
+    """Of each question: the collections that it went to."""
+    asked = [request for request in agent.requests if isinstance(request, Chat | DocsAsk)]
+    return [request.collections if isinstance(request, DocsAsk) else None for request in asked]
+
+
+@pytest.mark.usefixtures("notes")
+def test_sources_stand_below_each_answer(type_: Type, agent: FakeAgent) -> None:
+    result = type_("How long?", "And then?", options=["--docs", "notes"])
+    assert result.stdout == f"For hours [1].\n{BELOW}" * 2
+    assert "Chatting with smol about notes." in result.stderr
+    assert _asked(agent) == [["notes"], ["notes"]]
+
+
+@pytest.mark.usefixtures("notes")
+def test_docs_are_shown_and_changed(type_: Type, agent: FakeAgent) -> None:
+    result = type_("/docs", "Hello", "/docs notes 'my papers'", "How?", "/docs", "/docs off", "Hello")
+    assert _asked(agent) == [None, ["notes", "my papers"], None]
+    assert result.stderr.count("Answers are the model's own.") == 2
+    assert result.stderr.count("Answers are from notes, my papers.") == 2
+
+
+@pytest.mark.usefixtures("notes")
+def test_docs_that_are_not_there_change_nothing(type_: Type, agent: FakeAgent) -> None:
+    agent.replies[DocsCollections] = failure("not_found", "There is no such collection.")
+    result = type_("/docs Ada's", "Hello")
+    assert "Error: There is no such collection." in result.stderr
+    assert agent.requests[-2] == DocsCollections(name="Ada's")
+    assert _asked(agent) == [None]
+
+
+def test_where_it_is_kept_is_said_once(type_: Type, agent: FakeAgent) -> None:
+    agent.replies[ConversationCreate] = ConversationReply(conversation=TALK)
+    result = type_("Hello", "Again", "/clear", options=["--keep"])
+    assert result.stderr.count("Kept as conversation 5") == 1
+    assert "Another conversation begins." in result.stderr
+    assert [type(request) for request in agent.requests].count(ConversationCreate) == 1
+
+
+@pytest.mark.usefixtures("notes")
+def test_a_kept_one_goes_on(type_: Type, agent: FakeAgent) -> None:
+    turn = ConversationMessage(id=1, message=Message(role="user", content="How?"), created_at=0.0)
+    agent.replies[ConversationShow] = ConversationReply(conversation=TALK, messages=[turn])
+    result = type_("And then?", options=["--conversation", "5"])
+    assert "This goes on after 1 message." in result.stderr
+    assert "Kept as" not in result.stderr
+    assert agent.requests[-1].conversation == 5
 
 
 def test_at_a_whole_terminal_the_prompt_is_the_line_editors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,7 @@ class TestOutcome:
     def test_answered(self, reply: str) -> None:
         assert checked(reply).outcome == "answered"
 
-    @pytest.mark.parametrize("reply", ["It took three weeks.", "It took three weeks [9].", "Paris is in France.", ""])
+    @pytest.mark.parametrize("reply", ["It took four weeks.", "It took four weeks [9].", "Paris is in France.", ""])
     def test_uncited(self, reply: str) -> None:
         assert checked(reply).outcome == "uncited"
 
@@ -175,6 +175,39 @@ class TestOutcome:
 )
 def test_without_markers(text: str, expected: str) -> None:
     assert without_markers(text) == expected
+
+
+class TestInferred:
+    def test_a_sentence_that_a_source_has_is_cited_without_a_number(self) -> None:
+        reply = "As you ask, the trial began in May 2021. I hope that helps."
+        found = checked(reply)
+        (citation,) = found.citations
+        assert found.outcome == "answered"
+        assert (citation.number, citation.document, citation.quote) == (1, 11, TEXTS[0].split(" It took")[0])
+        assert citation.inferred
+        assert reply[: citation.at].endswith("May 2021.")
+        assert citation.at == citation.until
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            "The trial began in May 2020.",  # another number
+            "The trial did not begin in May 2021.",
+            "It cost 1.5 million euros and took three weeks.",
+            "Somebody was convicted, as the court wrote in its last paragraph.",  # the source says nobody was
+            "Roses.",
+            "Three weeks.",
+            "The gardeners watered roses in the palace of the king in the summer.",
+        ],
+    )
+    def test_what_only_sounds_alike_is_not(self, reply: str) -> None:
+        assert checked(reply).outcome == "uncited"
+
+    def test_who_cites_some_sentences_is_believed_to_cite_all(self) -> None:
+        assert numbers("It took three weeks [1]. Witnesses were heard in June.") == [1]
+
+    def test_a_denial_stays_one(self) -> None:
+        assert checked(f"{NOT_FOUND} The trial began in May 2021.").outcome == "not_found"
 
 
 def test_a_long_reply_takes_no_time() -> None:

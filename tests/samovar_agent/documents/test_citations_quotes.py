@@ -110,3 +110,11 @@ def test_of_a_long_table_one_line() -> None:
     span = best_sentence(table, "City 7 has a population of 7000")
     assert span
     assert table[slice(*span)] == "city 7 | population 7000"
+
+
+def test_a_heading_is_no_part_of_the_sentence_below_it() -> None:
+    text = "# Lease\n## Term\nThe lease ends in February 2029. It is long.\n## Lease ends here"
+    assert (
+        text[slice(*(best_sentence(text, "The lease ends in February.") or (0, 0)))]
+        == "The lease ends in February 2029."
+    )

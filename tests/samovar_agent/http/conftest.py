@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import aiohttp
 import pytest
 
+from samovar_agent.documents.conversations import ConversationService
 from samovar_agent.engine.interface import Finished
 from samovar_agent.engine.reply import ReplyBuilder
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
 from samovar_agent.settings import SettingsFile
+from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply, EmbedReply, GetReply, RerankReply
 from samovar_protocol.requests import Get
@@ -37,6 +39,7 @@ from samovar_protocol.values import (
     Text,
     TokenInfo,
 )
+from tests.samovar_agent.http.fake_documents import FakeDocuments
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
@@ -109,6 +112,9 @@ class FakeInstances:
             yield reply.build(KEY, finished, STATS.load_seconds)
         finally:
             self.closed.set()
+
+    async def count_tokens(self, model: str, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
 
     async def embed(
         self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str
@@ -235,6 +241,17 @@ class FakeTokens:
         return lambda: self.listeners.remove(listener)
 
 
+class LaterDocuments:
+    """Whatever the fixture `documents` puts here, for the tests that ask for it."""
+
+    def __init__(self) -> None:
+        self.fake: FakeDocuments | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        assert self.fake is not None, "the test has no documents"
+        return getattr(self.fake, name)
+
+
 class Agent:
     """The server and everything that a test may turn."""
 
@@ -245,13 +262,18 @@ class Agent:
         self.tokens = FakeTokens()
         self.instances = FakeInstances()
         self.downloads = FakeDownloads()
+        self.store = SimpleNamespace(tokens=self.tokens)
+        self.documents = LaterDocuments()
         self.library = FakeLibrary([model(KEY, added_at=1_700_000_000.5)])
         self.services = cast(
             "Services",
             SimpleNamespace(
                 settings=self.settings,
                 events=self.events,
-                store=SimpleNamespace(tokens=self.tokens),
+                store=self.store,
+                places=SimpleNamespace(data=home / "data"),
+                documents=self.documents,
+                conversations=None,
                 library=self.library,
                 instances=self.instances,
                 downloads=self.downloads,
@@ -340,6 +362,18 @@ async def idle_agent(tmp_path: Path) -> AsyncIterator[Agent]:
 async def agent(idle_agent: Agent) -> Agent:
     await idle_agent.start()
     return idle_agent
+
+
+@pytest.fixture
+async def documents(idle_agent: Agent, tmp_path: Path) -> AsyncIterator[FakeDocuments]:
+    """Documents and conversations in a real store."""
+    store = await Store.open(tmp_path / "samovar.db")
+    for name in ("files", "attachments", "vector_stores", "collections"):
+        setattr(idle_agent.store, name, getattr(store, name))
+    idle_agent.documents.fake = FakeDocuments(store)
+    idle_agent.services.conversations = ConversationService(store, idle_agent.events)
+    yield idle_agent.documents.fake
+    await store.close()
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """Host, Origin, CORS, content type and API tokens, on every route there is."""
 
 import asyncio
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,10 +21,9 @@ UNKNOWN = [("GET", "/"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELE
 
 def every_route() -> Iterator[tuple[str, str]]:
     """The table itself, so that a route added tomorrow is tested too."""
-    from types import SimpleNamespace
-
-    for route in routes(SimpleNamespace()):  # type: ignore[arg-type]
-        yield route.method, route.path.replace("{id:.+}", KEY)
+    nothing: Any = SimpleNamespace(store=None, documents=None, places=SimpleNamespace(data=Path()))
+    for route in routes(nothing):
+        yield route.method, re.sub(r"\{\w+(:[^}]+)?\}", "1", route.path.replace("{id:.+}", KEY))
     yield from UNKNOWN
 
 
@@ -158,6 +160,15 @@ async def test_posts_that_are_not_json_do_nothing(agent: Agent, browser: Browser
     answer = await browser.ask("POST", "/v1/chat/completions", data=b"{}", headers=headers, skip_auto_headers=skip)
     assert (answer.status, answer.error["code"]) == (415, "bad_request")
     assert not agent.instances.calls
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route not in UNKNOWN and route[0] != "GET"])
+async def test_every_change_is_refused_that_a_browser_sends_without_asking(
+    agent: Agent, browser: Browser, method: str, path: str
+) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = await browser.ask(method, path, data=b"{}", headers={"Content-Type": kind})
+        assert (answer.status, answer.error["code"]) == (415, "bad_request")
 
 
 async def test_json_with_a_charset_is_json(agent: Agent, browser: Browser) -> None:

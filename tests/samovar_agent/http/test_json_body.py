@@ -5,8 +5,11 @@ import gzip
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
+from samovar_agent.http.json_body import convert
+from samovar_protocol import SamovarError
 from tests.samovar_agent.http.conftest import Agent, Browser, chat_body
 
 CHAT = "/v1/chat/completions"
@@ -94,3 +97,26 @@ async def test_of_duplicate_keys_the_last_counts(agent: Agent, browser: Browser)
     body = b'{"model": "a", "model": "b", "messages": [{"role": "user", "content": "x"}]}'
     assert (await post(browser, body)).status == 200
     assert agent.instances.calls[0][0] == "b"
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    places: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("values", "param"),
+    [
+        ({"name": 5}, "input[2].name"),
+        ({}, "input[2].name"),
+        ({"name": "x", "other": 1}, "input[2].other"),
+        ({"name": "x", "places": [1, "y"]}, "input[2].places[1]"),
+        (5, "input[2]"),
+    ],
+)
+def test_a_part_of_a_body_is_named_by_its_place(values: Any, param: str) -> None:
+    assert convert({"name": "x"}, Inner, at="input[2]") == Inner("x")
+    with pytest.raises(SamovarError) as caught:
+        convert(values, Inner, at="input[2]")
+    assert caught.value.failure.details["param"] == param
+    assert f"'{param}" in caught.value.failure.message

@@ -119,14 +119,29 @@ async def test_what_fits_is_found_behind_any_number_that_does_not(store: Store) 
 async def test_common_words_are_left_out_where_rarer_ones_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_search, "_MOST_ROWS", 20)
     papers, letters = await folder(store), await folder(store, "letters", "/letters")
-    await indexed(store, papers, "/papers/a", [*(f"the tea number{n}" for n in range(40)), "the rare one"])
-    await indexed(store, letters, "/letters/a", ["the other"])
-    assert await found(store, "the rare tea") == [41]
-    assert len(await found(store, "the")) == 42, "the only word there is"
-    assert len(await found(store, "the tea")) >= 40
-    assert await found(store, "the rare tea", [letters.collection]) == [42], "all that this collection has of it"
+    await indexed(store, papers, "/papers/a", [*(f"water tea number{n}" for n in range(40)), "water: rare one"])
+    await indexed(store, letters, "/letters/a", ["water other"])
+    assert await found(store, "water rare tea") == [41]
+    assert len(await found(store, "water")) == 42, "the only word there is"
+    assert len(await found(store, "water tea")) >= 40
+    assert await found(store, "water rare tea", [letters.collection]) == [42], "all that this collection has of it"
     assert await found(store, "nowhere") == []
     assert await found(store, "nowhere rare") == [41]
+
+
+async def test_stop_words_count_only_where_there_are_no_others(store: Store) -> None:
+    source = await folder(store)
+    await indexed(store, source, "/papers/a", ["To be or not to be", "What is there to drink? Tea", "Und nun Wasser"])
+    assert await found(store, "what is a tea of the mountains") == [2]
+    assert await found(store, "To be, or not to be?") == [1, 2]
+    assert await found(store, "Wasser und Salz") == [3]
+
+
+async def test_a_word_that_is_said_again_weighs_more(store: Store) -> None:
+    source = await folder(store)
+    await indexed(store, source, "/papers/a", ["tea", "milk", "bread"])
+    assert await found(store, "tea milk milk") == [2, 1]
+    assert await found(store, "tea milk tea") == [1, 2]
 
 
 async def test_what_was_common_may_become_rare_among_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

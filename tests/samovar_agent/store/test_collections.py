@@ -43,7 +43,7 @@ async def test_what_is_not_there_is_not_found(store: Store) -> None:
 
 async def test_model_and_settings_change(store: Store) -> None:
     made = await store.collections.create("papers", model="minilm")
-    await store.collections.set_model(made.id, None)
+    await store.collections.set_models(made.id, model=None)
     await store.collections.set_settings(made.id, {"watch": True})
     changed = await store.collections.get(made.id)
     assert (changed.model, changed.settings) == (None, {"watch": True})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from samovar_agent.store.conversations import Attachment, Citation
 from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.documents import Attachment, Citation
 from samovar_protocol.values import Message, ToolCall
 
 QUESTION = Message(role="user", content="What is a samovar?\0 🫖")
@@ -16,7 +16,7 @@ ANSWER = Message(
     reasoning="hm",
     tool_calls=[ToolCall(id="1", name="look", arguments="{}")],
 )
-CITATION = Citation(number=1, name="tea.pdf", quote="boils water", document=7, page=3, start=5, end=16)
+CITATION = Citation(number=1, at=16, until=19, name="tea.pdf", quote="boils water", document=7, page=3, start=5, end=16)
 
 
 async def test_turns_come_back_with_all_that_belongs_to_them(store: Store) -> None:

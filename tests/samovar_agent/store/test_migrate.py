@@ -16,11 +16,11 @@ from sqlite_utils import Database
 
 from samovar_agent.store import connection
 from samovar_agent.store import store as store_module
-from samovar_agent.store.conversations import Attachment, Citation
 from samovar_agent.store.migrate import MIGRATIONS, Migration, migrate
 from samovar_agent.store.models import ModelRow
 from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.documents import Attachment, Citation
 
 DATA = Path(__file__).parent / "data"
 SECRET = "sk-samovar-7mF3q0bV1yXo9cZ2nR8tKpLw4hJ6sDgA5eUiBxQvMYk"
@@ -139,7 +139,9 @@ async def test_documents_and_conversations_of_a_frozen_file(tmp_path: Path, numb
         [Attachment(name="tea.pdf", document=tea.id)],
     )
     assert answer.citations == [
-        Citation(number=1, name="tea.pdf", quote="boils water", document=tea.id, page=1, start=10, end=21)
+        Citation(
+            number=1, at=16, until=19, name="tea.pdf", quote="boils water", document=tea.id, page=1, start=10, end=21
+        )
     ]
 
 

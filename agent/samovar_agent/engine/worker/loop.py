@@ -220,6 +220,9 @@ class Loop:
         sequence, known = begun
         branch.parting = parting if parting >= known + WORTH_KEEPING else 0
         branch.admit(sequence, known, time.monotonic())
+        if known >= WORTH_KEEPING and not self._context.can_share_any_prefix:
+            # What two prompts begin with, a third one may; after a restart there is no other place to go on from.
+            self._cache.checkpoint(sequence)
         self._running[branch.key] = branch
         if self._keeper is not None:
             self._keeper.park()

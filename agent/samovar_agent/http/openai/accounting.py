@@ -29,6 +29,23 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens_details: CompletionTokensDetails
 
 
+class InputTokensDetails(msgspec.Struct, frozen=True):
+    """- cached_tokens: not computed again. - cache_write_tokens: none that anybody would be billed for."""
+
+    cached_tokens: int
+    cache_write_tokens: int = 0
+
+
+class ResponseUsage(msgspec.Struct, frozen=True):
+    """Token counts of a response."""
+
+    input_tokens: int
+    input_tokens_details: InputTokensDetails
+    output_tokens: int
+    output_tokens_details: CompletionTokensDetails
+    total_tokens: int
+
+
 class PromptUsage(msgspec.Struct, frozen=True):
     """Token counts where nothing is written, as for vectors."""
 
@@ -56,6 +73,17 @@ def usage(stats: Stats, reasoning_tokens: int) -> Usage:
         total_tokens=stats.prompt_tokens + stats.completion_tokens,
         prompt_tokens_details=PromptTokensDetails(stats.cached_tokens),
         completion_tokens_details=CompletionTokensDetails(reasoning_tokens),
+    )
+
+
+def response_usage(stats: Stats, reasoning_tokens: int) -> ResponseUsage:
+    """The same counts, as a response names them."""
+    return ResponseUsage(
+        input_tokens=stats.prompt_tokens,
+        input_tokens_details=InputTokensDetails(stats.cached_tokens),
+        output_tokens=stats.completion_tokens,
+        output_tokens_details=CompletionTokensDetails(reasoning_tokens),
+        total_tokens=stats.prompt_tokens + stats.completion_tokens,
     )
 
 

@@ -15,7 +15,7 @@ from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.chat_chunks import Chunks
 from samovar_agent.http.openai.chat_reply import completion
 from samovar_agent.http.openai.chat_request import ChatRequest
-from samovar_protocol import SamovarError
+from samovar_agent.http.openai.model_names import key_of
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import Thinking
 
@@ -51,18 +51,8 @@ class Chat:
         )
 
     def _chunks(self, body: ChatRequest, n: int) -> Chunks:
-        model = self._key(body.model)
+        model = key_of(self._services, body.model)
         return Chunks(id=_new_id(), created=int(time.time()), model=model, n=n, wants_usage=body.wants_usage)
-
-    def _key(self, name: str) -> str:
-        """The key of the model that answers. The reply has it too, but chunks need it before."""
-        for instance in self._services.instances.ls():
-            if instance.identifier == name:
-                return instance.model
-        try:
-            return self._services.library.key_of(name)
-        except SamovarError:
-            return name
 
 
 def _new_id() -> str:

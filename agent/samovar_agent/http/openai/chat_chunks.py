@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from samovar_agent.http.openai.accounting import timings, usage
+from samovar_agent.http.openai.json_strings import one_line, string
 from samovar_agent.http.openai.logprobs import logprobs_of
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import (
@@ -62,12 +63,12 @@ class Chunks:
             if not delta.logprobs:  # nearly every one
                 encoded = _encode(delta.text)
                 if not delta.text.isascii():
-                    encoded = _one_line(encoded)
+                    encoded = one_line(encoded)
                 return self._text_heads[delta.choice] + encoded + self._text_tail
-            return self._probable(delta.choice, b'{"content":' + _string(delta.text) + b"}", delta.logprobs)
+            return self._probable(delta.choice, b'{"content":' + string(delta.text) + b"}", delta.logprobs)
         if isinstance(delta, Thinking):
             self._reasoning_tokens += delta.tokens
-            body = b'{"reasoning_content":' + _string(delta.text) + b"}"
+            body = b'{"reasoning_content":' + string(delta.text) + b"}"
             return self._probable(delta.choice, body, delta.logprobs)
         return self._delta_heads[delta.choice] + _tool_call(delta) + self._open_tail
 
@@ -92,7 +93,7 @@ class Chunks:
         )
 
     def _probable(self, choice: int, delta: bytes, tokens: Sequence[TokenLogprob]) -> bytes:
-        logprobs = _one_line(_encode(logprobs_of(tokens)))
+        logprobs = one_line(_encode(logprobs_of(tokens)))
         return b'%b%b,"logprobs":%b,"finish_reason":null%b}\n\n' % (
             self._delta_heads[choice],
             delta,
@@ -105,21 +106,7 @@ def _tool_call(delta: ToolCallBegan | ToolCallArguments) -> bytes:
     if isinstance(delta, ToolCallBegan):
         return b'{"tool_calls":[{"index":%d,"id":%b,"type":"function","function":{"name":%b,"arguments":""}}]}' % (
             delta.index,
-            _string(delta.id),
-            _string(delta.name),
+            string(delta.id),
+            string(delta.name),
         )
-    return b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (delta.index, _string(delta.json))
-
-
-def _string(text: str) -> bytes:
-    encoded = _encode(text)
-    return encoded if text.isascii() else _one_line(encoded)
-
-
-def _one_line(encoded: bytes) -> bytes:
-    """Without the line breaks that are legal in JSON: some clients split streams with Python's str.splitlines."""
-    return (
-        encoded.replace(b"\xe2\x80\xa8", b"\\u2028")
-        .replace(b"\xe2\x80\xa9", b"\\u2029")
-        .replace(b"\xc2\x85", b"\\u0085")
-    )
+    return b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (delta.index, string(delta.json))

@@ -9,8 +9,6 @@ What they take and answer is the control protocol's `get`, `download_ls`, `downl
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,11 +19,11 @@ from msgspec import Meta
 from samovar_agent.http.answering import json_response, streamed
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
-from samovar_agent.http.sse import EventStream
-from samovar_protocol import FailureCode, SamovarError
+from samovar_agent.http.query import find_number
+from samovar_agent.http.samovar.following import Report, follow, nobody
 from samovar_protocol.replies import DownloadLsReply, DownloadReply, GetReply
 from samovar_protocol.requests import Get
-from samovar_protocol.values import DownloadInfo, Name, Progress
+from samovar_protocol.values import DownloadInfo, Name
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
@@ -71,9 +69,13 @@ class Downloads:
         )
         if not body.stream:
             async with job.interruptible():
-                reply = await self._services.downloads.get(get, requester=job.client, on_progress=_nobody)
+                reply = await self._services.downloads.get(get, requester=job.client, on_progress=nobody)
             return json_response(msgspec.json.encode(reply))
-        return await streamed(request, job, lambda events: self._follow(get, job.client, events))
+
+        def work(report: Report) -> Awaitable[GetReply]:
+            return self._services.downloads.get(get, requester=job.client, on_progress=report)
+
+        return await streamed(request, job, lambda events: follow(events, work))
 
     async def pause(self, request: web.Request, job: Job) -> web.Response:
         """What came is kept."""
@@ -88,30 +90,5 @@ class Downloads:
         return await self._do(request, self._services.downloads.cancel)
 
     async def _do(self, request: web.Request, change: Callable[[int], Awaitable[DownloadInfo]]) -> web.Response:
-        digits = request.match_info["id"]
-        if not digits.isdecimal() or len(digits) > 18:
-            raise SamovarError(FailureCode.NOT_FOUND, f"There is no download '{digits[:40]}'.", hint="List them.")
-        return json_response(msgspec.json.encode(DownloadReply(download=await change(int(digits)))))
-
-    async def _follow(self, get: Get, client: str, events: EventStream) -> None:
-        coming: asyncio.Queue[Progress | None] = asyncio.Queue()
-        following = asyncio.ensure_future(
-            self._services.downloads.get(get, requester=client, on_progress=coming.put_nowait)
-        )
-        following.add_done_callback(lambda _: coming.put_nowait(None))
-        try:
-            while (progress := await coming.get()) is not None:
-                await events.send(_event(progress))
-            await events.send(_event(await following) + b"data: [DONE]\n\n")
-        finally:
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError, SamovarError):
-                await following
-
-
-def _event(value: Progress | GetReply) -> bytes:
-    return b"data: %b\n\n" % msgspec.json.encode(value)
-
-
-def _nobody(progress: Progress) -> None:
-    """Who asks for a download in the background looks at the list for its progress."""
+        number = find_number(request.match_info["id"], "download")
+        return json_response(msgspec.json.encode(DownloadReply(download=await change(number))))

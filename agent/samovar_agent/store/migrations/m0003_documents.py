@@ -1,4 +1,4 @@
-"""Documents: collections, where they come from, their texts in chunks, vectors and words; and conversations."""
+"""Documents: collections, sources, texts, vectors and words; uploaded files; conversations and responses."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ def migrate(db: Database) -> None:
     _collections(db)
     _texts(db)
     _words(db)
+    _files(db)
     _conversations(db)
+    _responses(db)
 
 
 def _collections(db: Database) -> None:
-    # A row is a set of documents that are searched together. model: whose vectors it is searched with; NULL for words
-    # alone. settings: JSON object.
+    # A row is a set of documents that are searched together. model: whose vectors it is searched with; NULL while there
+    # are none. next_model: whose vectors are computed to be used instead. words_only: somebody wants none, ever.
+    # settings: JSON object.
     db.execute(
         """
         CREATE TABLE collections (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             name TEXT NOT NULL UNIQUE,
             model TEXT,
+            next_model TEXT,
+            words_only INTEGER NOT NULL,
             created_at REAL NOT NULL,
             settings TEXT NOT NULL
         )
@@ -32,6 +37,7 @@ def _collections(db: Database) -> None:
     )
     # A row is where documents come from. kind: "file", "folder" or "text". path: the bytes that the operating system
     # knows it by, which need not be UTF-8; NULL for pasted text. excludes: JSON list of patterns. state: SourceState.
+    # own_disk: the folder was seen to be where a disk is mounted.
     db.execute(
         """
         CREATE TABLE sources (
@@ -41,7 +47,8 @@ def _collections(db: Database) -> None:
             path BLOB,
             excludes TEXT NOT NULL,
             watch INTEGER NOT NULL,
-            state TEXT NOT NULL
+            state TEXT NOT NULL,
+            own_disk INTEGER NOT NULL DEFAULT 0
         )
         """
     )
@@ -176,6 +183,65 @@ def _words(db: Database) -> None:
         )
 
 
+def _files(db: Database) -> None:
+    # A row is a file that was uploaded; it lies in a folder of its own, named by its id. purpose: what the client said.
+    db.execute(
+        """
+        CREATE TABLE files (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            sha256 TEXT NOT NULL,
+            created_at REAL NOT NULL
+        )
+        """
+    )
+    # What clients of OpenAI's API say about a collection. name: as they call it; called: what the collection was called
+    # for it, since names of collections are unique and those of vector stores are not. metadata: JSON object.
+    db.execute(
+        """
+        CREATE TABLE vector_stores (
+            collection INTEGER PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            called TEXT NOT NULL,
+            description TEXT,
+            metadata TEXT NOT NULL
+        )
+        """
+    )
+    # Files that were attached together, so that a client can wait for all of them.
+    db.execute(
+        """
+        CREATE TABLE file_batches (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            created_at REAL NOT NULL,
+            cancelled INTEGER NOT NULL
+        )
+        """
+    )
+    # A row is a file that is, by way of a document, in a collection. document: NULL where that was cancelled before it
+    # was read. attributes: JSON object by which searches filter. What goes takes its rows along.
+    db.execute(
+        """
+        CREATE TABLE file_attachments (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            file INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+            document INTEGER REFERENCES documents (id) ON DELETE CASCADE,
+            batch INTEGER REFERENCES file_batches (id) ON DELETE SET NULL,
+            attributes TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            UNIQUE (collection, file)
+        )
+        """
+    )
+    for column in ("file", "document", "batch"):
+        db.execute(f"CREATE INDEX file_attachments_{column} ON file_attachments ({column})")
+    db.execute("CREATE INDEX file_batches_collection ON file_batches (collection)")
+
+
 def _conversations(db: Database) -> None:
     # A row is a conversation that every client sees. model: who answered last; NULL before. collections: JSON list of
     # the ids that are asked. changed_at: of the newest message, or of its title.
@@ -207,3 +273,22 @@ def _conversations(db: Database) -> None:
         """
     )
     db.execute("CREATE INDEX messages_conversation ON messages (conversation, id)")
+
+
+def _responses(db: Database) -> None:
+    # A row is a response of the local server that a client may go on from. previous: id of the one that it builds on,
+    # which may be gone. input: JSON list of its request's items. response: JSON as it was told. used_at: when somebody
+    # last built on it, at first when it was made.
+    db.execute(
+        """
+        CREATE TABLE responses (
+            id TEXT PRIMARY KEY NOT NULL,
+            created_at REAL NOT NULL,
+            previous TEXT,
+            input TEXT NOT NULL,
+            response TEXT NOT NULL,
+            used_at REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX responses_used_at ON responses (used_at)")

@@ -163,6 +163,24 @@ def test_what_was_saved_goes_on_right_after_a_restart(tiny_model: TinyModel, kin
         check(loop, id_, reference, second)
 
 
+@pytest.mark.parametrize("kind", CHAT_KINDS)
+@pytest.mark.parametrize("context_length", [1024, 4096])
+def test_a_third_question_goes_on_after_a_restart_from_what_two_had_in_common(
+    tiny_model: TinyModel, kind: Kind, context_length: int, tmp_path: Path
+) -> None:
+    path = tiny_model(kind)
+    snapshots = SnapshotOptions(folder=str(tmp_path / "s"), key_file=str(tmp_path / "key"), budget_bytes=1 << 30)
+    with Watched(path, snapshots=snapshots, context_length=context_length) as loop:
+        document = random_prompt(1, 400, loop.model.vocabulary_size)
+        for question in (2, 3):
+            loop.finished(loop.submit([*document, *random_prompt(question, 6, 400)], max_tokens=COUNT))
+    with Watched(path, snapshots=snapshots, context_length=context_length) as loop, Reference(path) as reference:
+        third = [*document, *random_prompt(4, 6, 400)]
+        id_ = loop.submit(third, max_tokens=COUNT)
+        assert loop.finished(id_).stats.cached_tokens >= len(document)
+        check(loop, id_, reference, third)
+
+
 def test_a_spoilt_snapshot_is_computed_again(tiny_model: TinyModel, tmp_path: Path) -> None:
     path = tiny_model("llama")
     snapshots = SnapshotOptions(folder=str(tmp_path / "s"), key_file=str(tmp_path / "key"), budget_bytes=1 << 30)

@@ -1,0 +1,312 @@
+"""Answers questions from documents: chooses what the model reads, has it answer, and checks what it cites.
+
+    async for item in asking.ask(DocsAsk(question="When does it end?", collections=["notes"]), client="cli"): ...
+
+Whole documents are read where they fit, since nothing is missed then; passages that a search found where they do not.
+Where nothing is found no model is asked: there is nothing that it could know the answer from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import NamedTuple
+
+import msgspec
+
+from samovar_agent.documents.answering import messages, room_for_sources
+from samovar_agent.documents.answering_sources import CountTokens, Given, Passage, chosen, parts, whole
+from samovar_agent.documents.citations import NOT_FOUND, Checked, check
+from samovar_agent.documents.conversations import ConversationService
+from samovar_agent.documents.indexing import HEADING_SEPARATOR
+from samovar_agent.documents.searching import Searching
+from samovar_agent.engine.instances import Instances
+from samovar_agent.store.documents import DocumentRow
+from samovar_agent.store.store import Store
+from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.documents import Attachment, Citation, DocumentPassage
+from samovar_protocol.replies import ChatReply, DocsAskReply, DocsSearchReply
+from samovar_protocol.requests import DocsAsk, DocsSearch
+from samovar_protocol.values import AnyDelta, Message, Progress, Text
+
+_MOST_WHOLE = 50
+"""Documents; more are a library, of which a question is about a part."""
+_MOST_CHARACTERS_A_TOKEN = 8
+_REPLY_TOKENS = 512
+"""Kept free for the reply where nobody said how long it may be."""
+_PASSAGES = 24
+"""That are searched for; how many of them fit depends on the model."""
+_SHARE_OF_CONTEXT = 0.5
+"""Of the model's context that passages may take. A small model reads the first lines of a full context badly, and a
+long prompt takes long to compute; whole documents may take all of it, since somebody chose them."""
+
+
+class _Sources(NamedTuple):
+    """What the model reads. - passages: by the number of the source less one. - note: what is missing."""
+
+    given: Given
+    passages: list[DocumentPassage]
+    note: str
+
+
+class Asking:
+    """Questions to documents."""
+
+    def __init__(
+        self, store: Store, instances: Instances, searching: Searching, conversations: ConversationService
+    ) -> None:
+        self._store, self._instances, self._searching = store, instances, searching
+        self._conversations = conversations
+
+    async def ask(self, request: DocsAsk, *, client: str) -> AsyncGenerator[AnyDelta | Progress | DocsAskReply, None]:
+        """Progress, the answer in pieces, and the reply last. Closing the generator stops the work.
+
+        Raises `not_found` for collections, documents and conversations that are not there, `context_overflow` where the
+        sources must be whole and are too long, and what `Instances.generate` does.
+        """
+        history = list(request.history)
+        if request.conversation is not None:
+            history = await self._conversations.history(request.conversation)
+            request = await self._with_scope(request, request.conversation)
+        ids = [(await self._store.collections.find(name)).id for name in request.collections] or None
+        await self._require_documents(request)
+        sources: _Sources | None = None
+        reply: DocsAskReply | None = None
+        if (await self._store.documents.extent(ids, request.filter, 1))[0]:
+            context = 0
+            async with aclosing(self._loaded(request)) as loading:
+                async for item in loading:
+                    if isinstance(item, Progress):
+                        yield item
+                    else:
+                        request, context = item
+            async with aclosing(self._sources(request, ids, history, context, client)) as looking:
+                async for step in looking:
+                    if isinstance(step, Progress):
+                        yield step
+                    else:
+                        sources = step
+        if sources is None or not sources.passages:
+            reply = DocsAskReply(
+                model=None,
+                text=NOT_FOUND,
+                outcome="not_found",
+                given="nothing",
+                sources=[],
+                citations=[],
+                note=sources.note if sources is not None else "",
+                conversation=request.conversation,
+            )
+            yield Text(text=NOT_FOUND, tokens=0)
+        else:
+            async with aclosing(self._answer(request, history, sources, client)) as answering:
+                async for piece in answering:
+                    if isinstance(piece, DocsAskReply):
+                        reply = piece
+                    else:
+                        yield piece
+        assert reply is not None, "a generation ends with its reply or raises"
+        if request.conversation is not None:
+            await self._keep(request, request.conversation, reply)
+        yield reply
+
+    async def _with_scope(self, request: DocsAsk, conversation: int) -> DocsAsk:
+        """A question that says not what it is about is about what its conversation is."""
+        if request.collections or request.filter.documents:
+            return request
+        asked = (await self._conversations.get(conversation)).collections
+        return msgspec.structs.replace(request, collections=asked)
+
+    async def _require_documents(self, request: DocsAsk) -> None:
+        wanted = request.filter.documents
+        known = {row.id for row in await self._store.documents.get(wanted)} if wanted else set()
+        if missing := sorted(set(wanted) - known):
+            raise SamovarError(
+                FailureCode.NOT_FOUND, f"There is no document number {missing[0]}.", hint="See `samovar docs ls`."
+            )
+
+    async def _loaded(self, request: DocsAsk) -> AsyncGenerator[Progress | tuple[DocsAsk, int], None]:
+        """Progress of loading the model, then the request with the model's name in it, and the model's context."""
+        async with aclosing(self._instances.ready(request.model, "chat")) as items:
+            async for item in items:
+                if isinstance(item, Progress):
+                    yield item
+                else:
+                    yield msgspec.structs.replace(request, model=item.identifier), item.context_length
+
+    async def _sources(
+        self, request: DocsAsk, ids: list[int] | None, history: list[Message], context: int, client: str
+    ) -> AsyncGenerator[Progress | _Sources, None]:
+        count = self._counter(request.model or "")
+        reply_tokens = min(request.sampling.max_tokens or _REPLY_TOKENS, max(1, context // 4))
+
+        def measure() -> int:
+            return room_for_sources(
+                request.question,
+                context_tokens=context,
+                reply_tokens=reply_tokens,
+                count_tokens=count,
+                history=history,
+                system=request.system,
+            )
+
+        room = await asyncio.to_thread(measure)
+        if request.whole is not False:
+            sources = await self._whole(request, ids, room, count)
+            if sources is not None:
+                yield sources
+                return
+            if request.whole:
+                raise SamovarError(
+                    FailureCode.CONTEXT_OVERFLOW,
+                    f"These documents are longer than the {room:,} tokens that the model has room for.",
+                    hint="Leave out --whole to ask passages of them, or load the model with a larger context.",
+                    details={"free_tokens": room},
+                )
+        search = DocsSearch(
+            query=_query(request.question, history),
+            collections=request.collections,
+            filter=request.filter,
+            limit=_PASSAGES,
+        )
+        async with aclosing(self._searching.search(search, client=client)) as searching:
+            async for item in searching:
+                if isinstance(item, DocsSearchReply):
+                    room = min(room, max(int(context * _SHARE_OF_CONTEXT), 1))
+                    yield await asyncio.to_thread(_chosen, item, room, count)
+                else:
+                    yield item
+
+    async def _whole(self, request: DocsAsk, ids: list[int] | None, room: int, count: CountTokens) -> _Sources | None:
+        """All of the documents, where these are few and short enough."""
+        documents, characters = await self._store.documents.extent(ids, request.filter, _MOST_WHOLE)
+        if not documents or len(documents) > _MOST_WHOLE or characters > room * _MOST_CHARACTERS_A_TOKEN:
+            return None
+        rows = [row for row in await self._store.documents.get(documents) if row.content is not None]
+        names = {row.id: row.name for row in await self._store.collections.ls()}
+        texts = [await self._parts(row) for row in rows]
+        given = await asyncio.to_thread(whole, [passages for passages in texts if passages], room, count)
+        if given is None:
+            return None
+        by_id = {row.id: row for row in rows}
+        shown = [_shown(source.passage, by_id[source.passage.document], names) for source in given.sources]
+        return _Sources(given, shown, "")
+
+    async def _parts(self, row: DocumentRow) -> list[Passage]:
+        """A document as sources that together are all of it."""
+        assert row.content is not None
+        chunks = await self._store.chunks.of_content(row.content)
+        if not chunks:
+            return []
+        passages = [
+            Passage(
+                document=row.id,
+                name=row.name,
+                text=chunk.text,
+                start=chunk.start,
+                end=chunk.end,
+                page=chunk.page,
+                headings=tuple(chunk.heading.split(HEADING_SEPARATOR)) if chunk.heading else (),
+            )
+            for chunk in chunks
+        ]
+        return parts(await self._store.chunks.text(row.content), passages)
+
+    async def _answer(
+        self, request: DocsAsk, history: Sequence[Message], sources: _Sources, client: str
+    ) -> AsyncGenerator[AnyDelta | Progress | DocsAskReply, None]:
+        turns = messages(request.question, sources.given, history=history, system=request.system)
+        # Nothing that a document says can set off a tool, since there is none.
+        options = msgspec.structs.replace(request.options, tools=[], tool_choice="none", n=1)
+        items = self._instances.generate(request.model, turns, request.sampling, options, client=client)
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, ChatReply):
+                    yield _reply(request, item, sources, check(item.text, sources.given, question=request.question))
+                else:
+                    yield item
+
+    async def _keep(self, request: DocsAsk, conversation: int, reply: DocsAskReply) -> None:
+        rows = await self._store.documents.get(request.filter.documents)
+        await self._conversations.keep(
+            conversation,
+            Message(role="user", content=request.question),
+            Message(role="assistant", content=reply.text, reasoning=reply.reasoning or None),
+            model=reply.model,
+            attachments=[Attachment(name=row.name, document=row.id, sha256=row.sha256) for row in rows],
+            citations=reply.citations,
+        )
+
+    def _counter(self, model: str) -> CountTokens:
+        """Counts tokens of the model that answers; to be called on a thread."""
+        loop = asyncio.get_running_loop()
+
+        def count(texts: list[str]) -> list[int]:
+            return asyncio.run_coroutine_threadsafe(self._instances.count_tokens(model, texts), loop).result()
+
+        return count
+
+
+def _chosen(found: DocsSearchReply, room: int, count: CountTokens) -> _Sources:
+    passages = [
+        Passage(
+            document=one.document,
+            name=one.name,
+            text=one.text,
+            start=one.start,
+            end=one.end,
+            page=one.page,
+            headings=tuple(one.headings),
+        )
+        for one in found.passages
+    ]
+    given = chosen(passages, room, count)
+    at = {(one.document, one.start, one.end): one for one in found.passages}
+    shown = [at[source.passage.document, source.passage.start, source.passage.end] for source in given.sources]
+    return _Sources(given, shown, found.note)
+
+
+def _shown(passage: Passage, row: DocumentRow, names: dict[int, str]) -> DocumentPassage:
+    return DocumentPassage(
+        document=row.id,
+        collection=names.get(row.collection, ""),
+        name=row.name,
+        title=row.title or row.name,
+        text=passage.text,
+        start=passage.start,
+        end=passage.end,
+        score=1.0,
+        path=row.path,
+        media_type=row.media_type,
+        page=passage.page,
+        headings=list(passage.headings),
+    )
+
+
+def _reply(request: DocsAsk, reply: ChatReply, sources: _Sources, checked: Checked) -> DocsAskReply:
+    return DocsAskReply(
+        model=reply.model,
+        text=reply.text,
+        outcome=checked.outcome,
+        given=sources.given.kind,
+        sources=sources.passages,
+        citations=[_with_path(citation, sources) for citation in checked.citations],
+        finish_reason=reply.finish_reason,
+        stats=reply.stats,
+        reasoning=reply.reasoning,
+        unknown=checked.unknown,
+        misquotes=checked.misquotes,
+        note=sources.note,
+        conversation=request.conversation,
+    )
+
+
+def _with_path(citation: Citation, sources: _Sources) -> Citation:
+    return msgspec.structs.replace(citation, path=sources.passages[citation.number - 1].path)
+
+
+def _query(question: str, history: Sequence[Message]) -> str:
+    """What is searched for: the question, and the one before it, which says what "it" is."""
+    before = [turn.content for turn in history if turn.role == "user"]
+    return f"{question}\n{before[-1]}" if before else question

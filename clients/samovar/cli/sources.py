@@ -1,0 +1,88 @@
+"""Where something stands, for people: the sources below an answer, and what the answer is worth."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from samovar.cli import human, output, terminal
+
+if TYPE_CHECKING:
+    from samovar_protocol.documents import Citation, DocumentPassage
+    from samovar_protocol.replies import DocsAskReply
+
+_INDENT = 4
+_WIDTH = 100
+"""Characters in a line; fewer on a narrow terminal."""
+_NAMES = 3
+"""So many documents are named; of the others the number is said."""
+
+
+def place(found: Citation | DocumentPassage) -> str:
+    """`report.pdf, page 3, Costs › Travel`."""
+    parts = [found.name]
+    if found.page is not None:
+        parts.append(f"page {found.page}")
+    if found.headings:
+        parts.append(" › ".join(found.headings))
+    return in_one_line(", ".join(parts))
+
+
+def excerpt(text: str, *, lines: int) -> str:
+    """The beginning of `text`, indented below what it belongs to. - lines: at most so many."""
+    width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) - _INDENT
+    wrapped = textwrap.wrap(in_one_line(text), max(20, width), max_lines=lines, placeholder=" …")
+    return "\n".join(" " * _INDENT + line for line in wrapped)
+
+
+def in_one_line(text: str) -> str:
+    """`text` without the line breaks and columns of its document."""
+    return " ".join(terminal.harmless(text.replace("\r", " ")).split())
+
+
+def show_citations(citations: Sequence[Citation]) -> None:
+    """By number: where each stands, and in one or two lines what stands there."""
+    for shown, group in groupby(sorted(citations, key=_order), key=lambda cited: f"[{cited.number}] {place(cited)}"):
+        output.say(shown)
+        same = list(group)
+        for quote in dict.fromkeys(cited.quote for cited in same if cited.quote):
+            output.say(excerpt(f"“{quote}”", lines=2))
+        if not any(cited.quote for cited in same):
+            output.say(excerpt("(No single sentence of it says this.)", lines=1))
+
+
+def show_worth(reply: DocsAskReply) -> None:
+    """What stands below an answer: its sources on stdout; on stderr what is wrong with it and what it is made from."""
+    if reply.citations:
+        click.echo()
+        show_citations(reply.citations)
+    if reply.outcome == "uncited":
+        output.warn("The answer names no source; nothing shows that the documents say this.")
+    if reply.unknown:
+        output.warn(f"It cites {', '.join(f'[{number}]' for number in reply.unknown)}; there is no such source.")
+    for quote in reply.misquotes:
+        output.warn(f"It quotes what no source says: “{in_one_line(quote)}”")
+    if reply.note:
+        output.note(reply.note)
+    output.note(_made_from(reply), dim=True)
+
+
+def _order(cited: Citation) -> tuple[int, int, int]:
+    return cited.number, cited.start, cited.at
+
+
+def _made_from(reply: DocsAskReply) -> str:
+    names = list(dict.fromkeys(in_one_line(source.name) for source in reply.sources))
+    shown = ", ".join(names[:_NAMES]) + (f" and {human.number(len(names) - _NAMES)} more" if names[_NAMES:] else "")
+    match reply.given:
+        case "whole":
+            return f"(The model read these documents whole: {shown}.)"
+        case "passages":
+            return f"(The model read {human.counted(len(reply.sources), 'passage')} of {shown}.)"
+        case "nothing":
+            return "(Nothing that fits was found, so no model was asked.)"

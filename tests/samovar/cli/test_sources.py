@@ -1,0 +1,108 @@
+"""What stands below an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from samovar.cli.sources import excerpt, place, show_citations, show_worth
+from tests.samovar.cli.docs.examples import ASKED, BELOW, CITED, EVIL, HARMLESS, NOT_FOUND, PASSAGE
+
+
+def _cited(**changed: Any) -> Any:
+    return msgspec.structs.replace(CITED, **changed)
+
+
+def test_places() -> None:
+    assert place(CITED) == place(PASSAGE) == "tea.pdf, page 3, Vessels › Samovar"
+    assert place(_cited(page=None, headings=[])) == "tea.pdf"
+    assert place(_cited(name="a\nb", page=None, headings=["c\t d"])) == "a b, c d"
+
+
+def test_sources_come_by_number_each_place_once(capsys: pytest.CaptureFixture[str]) -> None:
+    show_citations(
+        [
+            _cited(number=2, name="snow.md", page=None, headings=[], quote=None),
+            _cited(number=1, start=500, page=4, headings=[], quote="Hot."),
+            CITED,
+            _cited(quote="It has a tap."),
+            CITED,
+        ]
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "[1] tea.pdf, page 3, Vessels › Samovar",
+        "    “The samovar keeps tea hot for hours.”",
+        "    “It has a tap.”",
+        "[1] tea.pdf, page 4",
+        "    “Hot.”",
+        "[2] snow.md",
+        "    (No single sentence of it says this.)",
+    ]
+
+
+def test_a_quote_has_two_lines_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = excerpt("word " * 200, lines=2).splitlines()
+    assert len(shown) == 2
+    assert max(map(len, shown)) <= 100
+    assert shown[1].endswith(" …")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert max(map(len, excerpt("word " * 200, lines=2).splitlines())) <= 40
+    assert excerpt("  ", lines=2) == ""
+
+
+def test_a_good_answer_has_its_sources_below(capsys: pytest.CaptureFixture[str]) -> None:
+    show_worth(ASKED)
+    assert capsys.readouterr() == (BELOW, "(The model read 1 passage of tea.pdf.)\n")
+
+
+def test_an_answer_without_sources_is_not_passed_off_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    show_worth(
+        msgspec.structs.replace(
+            ASKED,
+            outcome="uncited",
+            citations=[],
+            unknown=[7, 9],
+            misquotes=["Tea is\ncold."],
+            note="Searched by words alone.",
+        )
+    )
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "Warning: The answer names no source; nothing shows that the documents say this.",
+        "Warning: It cites [7], [9]; there is no such source.",
+        "Warning: It quotes what no source says: “Tea is cold.”",
+        "Searched by words alone.",
+        "(The model read 1 passage of tea.pdf.)",
+    ]
+
+
+def test_what_the_answer_is_made_from(capsys: pytest.CaptureFixture[str]) -> None:
+    sources = [msgspec.structs.replace(PASSAGE, name=name) for name in "abbcde"]
+    show_worth(msgspec.structs.replace(ASKED, citations=[], sources=sources))
+    show_worth(msgspec.structs.replace(ASKED, citations=[], sources=sources[:2], given="whole"))
+    show_worth(NOT_FOUND)
+    assert capsys.readouterr().err.splitlines() == [
+        "(The model read 6 passages of a, b, c and 2 more.)",
+        "(The model read these documents whole: a, b.)",
+        "(Nothing that fits was found, so no model was asked.)",
+    ]
+
+
+def test_a_document_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = _cited(name=EVIL, headings=[EVIL], quote=f"{EVIL}\r{EVIL}")
+    show_worth(
+        msgspec.structs.replace(
+            ASKED,
+            citations=[evil],
+            sources=[msgspec.structs.replace(PASSAGE, name=EVIL)],
+            misquotes=[EVIL],
+            note=EVIL,
+        )
+    )
+    shown = capsys.readouterr()
+    assert shown.out == f"\n[1] {HARMLESS}, page 3, {HARMLESS}\n    “{HARMLESS} {HARMLESS}”\n"
+    assert shown.err.count(HARMLESS) == 3
+    assert not {"\x1b", "\x9b", "\x07"} & set(shown.err)
