@@ -19,6 +19,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
 
     - start, end: its characters in the document's text. - tokens: as the embedding model counts them.
     - heading: of all levels above it; may be empty. - page: from 1; None where the format has none.
+    - sha256: see `chunk_digest`; None to have it computed.
     """
 
     text: str
@@ -27,6 +28,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     heading: str = ""
     page: int | None = None
+    sha256: bytes | None = None
 
 
 class Content(NamedTuple):
@@ -49,7 +51,7 @@ def find_content(db: Database, sha256: str, recipe: str) -> tuple[int, Content] 
 
 
 def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> tuple[int, list[int]]:
-    """Store a content with its chunks; returns its id and theirs.
+    """Store a content with its chunks; returns its id and theirs. They are searched once `add_words` was called.
 
     A chunk that says what another says, under the same title and heading, gets the vectors of that one.
     """
@@ -64,7 +66,10 @@ def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> t
     db.conn.executemany(
         'INSERT INTO chunks (id, content, ordinal, page, start, "end", tokens, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
         [
-            (first + ordinal, id_, ordinal, chunk.page, chunk.start, chunk.end, chunk.tokens, _digest(content, *text))
+            (
+                *(first + ordinal, id_, ordinal, chunk.page, chunk.start, chunk.end, chunk.tokens),
+                chunk.sha256 or chunk_digest(content.title, *text),
+            )
             for ordinal, (chunk, text) in enumerate(zip(chunks, texts, strict=True))
         ],
     )
@@ -72,20 +77,41 @@ def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> t
         "INSERT INTO chunk_texts (chunk, heading, text) VALUES (?, ?, ?)",
         [(chunk, *text) for chunk, text in zip(ids, texts, strict=True)],
     )
-    db.conn.executemany(
-        "INSERT INTO chunk_words (rowid, title, heading, text) VALUES (?, ?, ?, ?)",
-        [(chunk, content.title, *text) for chunk, text in zip(ids, texts, strict=True)],
-    )
-    # Only the oldest chunk of the same words is looked at: a page of small print may be in ten thousand documents.
-    db.execute(
-        "INSERT INTO chunk_vectors (chunk, model, vector)"
-        " SELECT fresh.id, known.model, known.vector FROM chunks AS fresh"
-        " JOIN chunk_vectors AS known ON known.chunk ="
-        " (SELECT min(twin.id) FROM chunks AS twin WHERE twin.sha256 = fresh.sha256)"
-        " WHERE fresh.content = ? AND known.chunk < ?",
-        [id_, first],
-    )
+    _copy_vectors(db, id_, first)
     return id_, ids
+
+
+def add_words(db: Database, chunks: Sequence[int]) -> None:
+    """Make chunks searchable that `add_content` has stored. - chunks: ids, rising, and nothing between them.
+
+    Best once in a transaction and at its end: after this a statement like an UPDATE has FTS5 write what it has
+    collected in memory, and for each small file that takes longer than all else. One statement for all of them, since
+    the threads of Python would wait for each other at every row.
+    """
+    if chunks:
+        db.execute(
+            "INSERT INTO chunk_words (rowid, title, heading, text)"
+            " SELECT id, title, heading, text FROM chunk_entries WHERE id BETWEEN ? AND ?",
+            [chunks[0], chunks[-1]],
+        )
+
+
+def chunk_digest(title: str, heading: str, text: str) -> bytes:
+    """Equal for chunks of which the same vector is made."""
+    return hashlib.sha256(f"{title}\0{heading}\0{text}".encode()).digest()
+
+
+def _copy_vectors(db: Database, content: int, first: int) -> None:
+    # Only the oldest chunk of the same words is looked at: a page of small print may be in ten thousand documents.
+    if db.execute("SELECT 1 FROM chunk_vectors LIMIT 1").fetchone():
+        db.execute(
+            "INSERT INTO chunk_vectors (chunk, model, vector, sha256)"
+            " SELECT fresh.id, known.model, known.vector, known.sha256 FROM chunks AS fresh"
+            " JOIN chunk_vectors AS known ON known.chunk ="
+            " (SELECT min(twin.chunk) FROM chunk_vectors AS twin WHERE twin.sha256 = fresh.sha256)"
+            " WHERE fresh.content = ? AND known.chunk < ?",
+            [content, first],
+        )
 
 
 def remove_unused(db: Database, content: int) -> list[int]:
@@ -103,7 +129,3 @@ def remove_unused(db: Database, content: int) -> list[int]:
     db.execute("DELETE FROM chunks WHERE content = ?", [content])
     db.execute("DELETE FROM contents WHERE id = ?", [content])
     return gone
-
-
-def _digest(content: Content, heading: str, text: str) -> bytes:
-    return hashlib.sha256(f"{content.title}\0{heading}\0{text}".encode()).digest()
