@@ -20,7 +20,7 @@ def quiet(progress: Progress) -> None:
 
 async def fill(disk: Path) -> None:
     ballast = disk / "ballast"
-    ballast.write_bytes(bytes(1_500_000))
+    ballast.write_bytes(bytes(9_000_000))
     store = await Store.open(disk / "samovar.db")
     collection = await papers(store, many=300)
     await export(store, collection, disk / "f", replace=False, on_progress=quiet)
@@ -48,7 +48,7 @@ async def fill(disk: Path) -> None:
     assert not list(disk.glob("*partial"))
     await store.close()
 
-    ballast.unlink()
+    ballast.unlink()  # of which the log takes half before it is written back
     store = await Store.open(disk / "samovar.db")
     while await store.documents.sweep():
         pass
