@@ -212,6 +212,7 @@ class DocumentService:
         finally:  # an index that was opened meanwhile has some of it, whatever became of the import
             await self._vectors.catch_up()
         self._sweeping.set()
+        self._indexing.wake()  # which has time to merge the words that came
         self._embedding.wake()
         return self._told(await self._holdings.describe(row.id))
 
