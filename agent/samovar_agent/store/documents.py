@@ -206,12 +206,16 @@ class Documents:
         await self._store.run(update)
 
     async def retry(self, collection: int | None, ids: Sequence[int]) -> int:
-        """Queue again what failed; how many. - collection: None for all. - ids: only these; empty for all."""
+        """Queue again what failed; how many. - collection: None for all. - ids: only these; empty for all.
+
+        Not from sources that are paused: an imported one names files of another machine.
+        """
 
         def update(db: Database) -> int:
             return db.execute(
                 "UPDATE documents SET state = 'queued', revision = revision + 1 WHERE state = 'failed'"
-                " AND path IS NOT NULL AND (:collection IS NULL OR collection = :collection)"
+                " AND path IS NOT NULL AND source NOT IN (SELECT id FROM sources WHERE state = 'paused')"
+                " AND (:collection IS NULL OR collection = :collection)"
                 " AND (:all OR id IN (SELECT value FROM json_each(:ids)))",
                 {"collection": collection, "all": not ids, "ids": msgspec.json.encode(list(ids)).decode()},
             ).rowcount
