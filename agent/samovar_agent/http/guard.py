@@ -123,14 +123,14 @@ class Guard:
             if required:
                 raise _unauthorized("The API token is unknown or revoked.")
             return None
-        if required and "admin" not in token.scopes:
-            if lacking := [scope for scope in wanted if scope not in token.scopes]:
-                options = " ".join(f"--scope {scope}" for scope in wanted)
-                raise SamovarError(
-                    FailureCode.FORBIDDEN,
-                    f"The API token '{token.name}' does not have the scope '{lacking[0]}'.",
-                    hint=f"Make one that has: `samovar server token create NAME {options}`.",
-                )
+        lacking = [scope for scope in wanted if not {scope, "admin"} & set(token.scopes)]
+        if required and lacking:
+            options = " ".join(f"--scope {scope}" for scope in wanted)
+            raise SamovarError(
+                FailureCode.FORBIDDEN,
+                f"The API token '{token.name}' does not have the scope '{lacking[0]}'.",
+                hint=f"Make one that has: `samovar server token create NAME {options}`.",
+            )
         return token
 
     def _knows_host(self, request: web.Request) -> bool:
