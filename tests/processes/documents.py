@@ -41,7 +41,7 @@ async def names(client: samovar.Client, query: str, **options: object) -> list[s
 
 async def ask(client: samovar.Client, question: str, **options: object) -> DocsAskReply:
     """The reply, whose text has come in pieces before."""
-    sampling = Sampling(temperature=0, max_tokens=16)
+    sampling = Sampling(temperature=0, max_tokens=24)
     said = ""
     request = DocsAsk(question=question, sampling=sampling, **options)  # type: ignore[arg-type]
     async with client.stream(request) as stream:
