@@ -172,7 +172,7 @@ async def test_kill_9_of_what_reads_costs_at_most_the_file_it_had(agent: AgentPr
         now = await settled(client)
         assert (now.documents, now.failed) == (1 + rounds * files, 0)
         for document in failed:
-            turn, file = document.name.removesuffix(".md").split("-")
-            assert await names(client, f"note{1000 * int(turn) + int(file)}x") == [document.name]
+            turn, place = document.name.removesuffix(".md").split("-")
+            assert await names(client, f"note{1000 * int(turn) + int(place)}x") == [document.name]
     agent.kill()
     require_sound(agent)
