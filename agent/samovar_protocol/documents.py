@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from samovar_protocol.values import Message, Name, Value
+from samovar_protocol.values import Id, Message, Name, Value
 
 DocumentState = Literal["queued", "indexing", "ready", "failed"]
 """Waiting to be read, being read, searched, or not readable: `problem` says why. What was read of an older version of a
@@ -158,7 +158,7 @@ class DocumentFilter(Value, frozen=True, kw_only=True):
     media_types: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
     since: float | None = None
     until: float | None = None
-    documents: Annotated[tuple[int, ...], Meta(max_length=10_000)] = ()
+    documents: Annotated[tuple[Id, ...], Meta(max_length=10_000)] = ()
 
 
 SearchMethod = Literal["words and vectors", "words"]

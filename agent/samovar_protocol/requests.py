@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from samovar_protocol import replies
 from samovar_protocol.documents import DocumentFilter, DocumentState
-from samovar_protocol.values import AnyDelta, ChatOptions, Message, Name, Priority, Progress, Sampling, Scope
+from samovar_protocol.values import AnyDelta, ChatOptions, Id, Message, Name, Priority, Progress, Sampling, Scope
 
 R = TypeVar("R")
 C = TypeVar("C")
@@ -104,19 +104,19 @@ class DownloadLs(Request[replies.DownloadLsReply], tag="download_ls", frozen=Tru
 class DownloadPause(Request[replies.DownloadReply], tag="download_pause", frozen=True, kw_only=True):
     """Stop a download and keep what came, also over restarts. - id: see `DownloadInfo`."""
 
-    id: int
+    id: Id
 
 
 class DownloadResume(Request[replies.DownloadReply], tag="download_resume", frozen=True, kw_only=True):
     """Go on with a download that was paused or failed. - id: see `DownloadInfo`."""
 
-    id: int
+    id: Id
 
 
 class DownloadCancel(Request[replies.DownloadReply], tag="download_cancel", frozen=True, kw_only=True):
     """End a download and delete what came. - id: see `DownloadInfo`."""
 
-    id: int
+    id: Id
 
 
 class Search(Request[replies.SearchReply], tag="search", frozen=True, kw_only=True):
@@ -186,7 +186,7 @@ class Chat(StreamRequest[AnyDelta | Progress, replies.ChatReply], tag="chat", fr
     messages: Annotated[list[Message], Meta(min_length=1, max_length=20_000)]
     sampling: Sampling = Sampling()
     options: ChatOptions = ChatOptions()
-    conversation: int | None = None
+    conversation: Id | None = None
 
 
 class Embed(StreamRequest[Progress, replies.EmbedReply], tag="embed", frozen=True, kw_only=True):
@@ -318,7 +318,7 @@ class DocsLs(Request[replies.DocsLsReply], tag="docs_ls", frozen=True, kw_only=T
 
     collection: Name | None = None
     state: DocumentState | None = None
-    after: Annotated[int, Meta(ge=0)] = 0
+    after: Id = 0
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
 
 
@@ -331,7 +331,7 @@ class DocsRm(Request[replies.DocsRmReply], tag="docs_rm", frozen=True, kw_only=T
 
     collection: Name
     paths: Annotated[list[Annotated[str, Meta(min_length=1, max_length=4096)]], Meta(max_length=10_000)] = []
-    documents: Annotated[list[int], Meta(max_length=10_000)] = []
+    documents: Annotated[list[Id], Meta(max_length=10_000)] = []
 
 
 class DocsWatch(Request[replies.DocsWatchReply], tag="docs_watch", frozen=True, kw_only=True):
@@ -346,15 +346,15 @@ class DocsRetry(Request[replies.DocsRetryReply], tag="docs_retry", frozen=True, 
     """Read again what failed. - collection: None for all. - documents: only these ids; none for all that failed."""
 
     collection: Name | None = None
-    documents: Annotated[list[int], Meta(max_length=10_000)] = []
+    documents: Annotated[list[Id], Meta(max_length=10_000)] = []
 
 
 class DocsText(Request[replies.DocsTextReply], tag="docs_text", frozen=True, kw_only=True):
     """What a document says, e.g. around a citation. - start, end: characters; None for its end."""
 
-    document: int
-    start: Annotated[int, Meta(ge=0)] = 0
-    end: Annotated[int, Meta(ge=0)] | None = None
+    document: Id
+    start: Id = 0
+    end: Id | None = None
 
 
 class DocsSearch(StreamRequest[Progress, replies.DocsSearchReply], tag="docs_search", frozen=True, kw_only=True):
@@ -388,7 +388,7 @@ class DocsAsk(StreamRequest[AnyDelta | Progress, replies.DocsAskReply], tag="doc
     filter: DocumentFilter = DocumentFilter()
     model: Name | None = None
     history: Annotated[list[Message], Meta(max_length=20_000)] = []
-    conversation: int | None = None
+    conversation: Id | None = None
     system: str = ""
     whole: bool | None = None
     sampling: Sampling = Sampling(temperature=0.2)
@@ -429,13 +429,13 @@ class ConversationCreate(Request[replies.ConversationReply], tag="conversation_c
 class ConversationShow(Request[replies.ConversationReply], tag="conversation_show", frozen=True, kw_only=True):
     """A conversation with its messages. - id: see `ConversationInfo`."""
 
-    id: int
+    id: Id
 
 
 class ConversationRename(Request[replies.ConversationReply], tag="conversation_rename", frozen=True, kw_only=True):
     """Give a conversation another title."""
 
-    id: int
+    id: Id
     title: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
@@ -444,7 +444,7 @@ class ConversationDelete(
 ):
     """Remove a conversation with its messages."""
 
-    id: int
+    id: Id
 
 
 AnyRequest = (

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import Meta
 
 Count = Annotated[int, Meta(ge=0)]
+Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A number of the database's."""
 Name = Annotated[str, Meta(min_length=1, max_length=300)]
 
 

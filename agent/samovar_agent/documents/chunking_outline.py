@@ -61,6 +61,8 @@ class Outline:
 
     def headings(self, start: int, end: int) -> Path:
         """Of the section that holds half of this or more; where none does, what all of them are below."""
+        if len(self._sections) == 1:
+            return self._sections[0].path
         first = max(0, bisect_right(self._starts, start) - 1)
         inside = self._sections[first : bisect_right(self._starts, end - 1)]
         if not inside:
@@ -76,6 +78,8 @@ class Outline:
 
     def page(self, start: int, end: int) -> int | None:
         """The number of the page that holds most of this, the first of several that hold as much."""
+        if not self._pages:
+            return None
         first = max(0, bisect_right(self._page_starts, start) - 1)
         inside = self._pages[first : bisect_right(self._page_starts, end - 1)]
         if not inside:

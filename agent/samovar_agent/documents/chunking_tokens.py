@@ -10,10 +10,12 @@ the text. So short stretches are counted, all at once, and what lies within a st
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _STRETCH = 500
 """Characters. Tables and prose differ by a factor of three in tokens, and may follow each other within a page."""
+_CHARACTERS_A_TOKEN = 3.2
+"""Fewer than prose has, so that chunks that were cut by this estimate fit a model that comes later."""
 _MOST_CHARACTERS = 20
 """That count as one token: some tokenizers make one of a long run of spaces, and a chunk must not have megabytes."""
 
@@ -46,20 +48,35 @@ class TokenCurve:
 
     def at(self, place: int) -> float:
         """Tokens up to a character."""
-        return _between(self._places, self._tokens, place)
+        places, tokens = self._places, self._tokens
+        right = bisect_right(places, place)
+        if right == 0 or right == len(places):
+            return tokens[right and -1]
+        left = right - 1
+        before = tokens[left]
+        return before + (place - places[left]) * (tokens[right] - before) / (places[right] - places[left])
 
     def position(self, tokens: float) -> int:
         """The character up to which there are so many tokens, at the ends of the text where there are not."""
-        return int(_between(self._tokens, self._places, tokens))
+        places, known = self._places, self._tokens
+        right = bisect_right(known, tokens)
+        if right == 0 or right == len(known):
+            return places[right and -1]
+        left = right - 1
+        before = places[left]
+        return int(before + (tokens - known[left]) * (places[right] - before) / (known[right] - known[left]))
 
 
-def _between(known: list[int] | list[float], values: list[int] | list[float], wanted: float) -> float:
-    """What belongs to `wanted`, between the two that are known to its left and right."""
-    right = bisect_right(known, wanted)
-    if right == 0:
-        return values[0]
-    if right == len(known):
-        return values[-1]
-    left = right - 1
-    share = (wanted - known[left]) / (known[right] - known[left])
-    return values[left] + share * (values[right] - values[left])
+def estimated_tokens(texts: Sequence[str]) -> list[int]:
+    """About as many tokens as each text has, by its characters, where no model is there to count them.
+
+    Bytes of UTF-8 count where letters have several, since those are several tokens too.
+    """
+    return [
+        int(
+            (len(text) if text.isascii() else max(len(text), len(text.encode(errors="replace")) * 0.75))
+            / _CHARACTERS_A_TOKEN
+        )
+        + 1
+        for text in texts
+    ]

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from samovar_agent.documents.chunking import TARGET_TOKENS
+from samovar_agent.documents.cutting import EstimatingCutter
 from samovar_agent.engine.instances import Instances
 from samovar_agent.models.library import Library
 from samovar_agent.settings import SettingsFile
@@ -27,24 +28,8 @@ CONTEXT_TOKENS = 64
 """Kept free of a model's length for the names of document and section that go before a chunk."""
 _LEAST_LENGTH = 128
 """A model that reads less than this at once is no use for documents."""
-_CHARACTERS_A_TOKEN = 3.2
-"""Fewer than prose has, so that chunks that were cut by this estimate fit a model that comes later."""
 _TEXTS_AT_ONCE = 2000
 """Whose tokens are counted in one message to the worker; each has 500 characters, or a chunk's."""
-
-
-@dataclass(frozen=True, slots=True)
-class EstimatingCutter:
-    """Cuts where no model is there to count: by characters, of which a token has a few."""
-
-    recipe: str = f"estimated/{TARGET_TOKENS}"
-    target: int = TARGET_TOKENS
-
-    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """An estimate; bytes count where letters have several, since those are several tokens too."""
-        return [
-            int(max(len(text), len(text.encode(errors="replace")) * 0.75) / _CHARACTERS_A_TOKEN) + 1 for text in texts
-        ]
 
 
 @dataclass(frozen=True, slots=True)

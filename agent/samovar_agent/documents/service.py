@@ -35,7 +35,7 @@ from samovar_agent.models.library import Library
 from samovar_agent.settings import SettingsFile
 from samovar_agent.store.documents import DocumentRow, Stored
 from samovar_agent.store.store import Store
-from samovar_protocol import Failure, Places, SamovarError
+from samovar_protocol import Failure, FailureCode, Places, SamovarError
 from samovar_protocol.documents import CollectionInfo, SourceInfo
 from samovar_protocol.events import AnyEvent, CollectionChanged, LibraryChanged
 from samovar_protocol.replies import (
@@ -233,7 +233,12 @@ class DocumentService:
         self._embedding.wake()
 
     async def _cutter(self, collection: int) -> Cutter:
-        row = await self._store.collections.get(collection)
+        try:
+            row = await self._store.collections.get(collection)
+        except SamovarError as error:
+            if error.code != FailureCode.NOT_FOUND:
+                raise
+            return await self._models.cutter(None)  # it went a moment ago, and its documents with it
         return await self._models.cutter(row.next_model or row.model)
 
     def _problems(self) -> Mapping[str, Failure]:

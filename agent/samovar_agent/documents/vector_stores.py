@@ -50,6 +50,7 @@ class VectorStores:
             wanted = name or "Vector store"
             called = await self._free_name(wanted)
             collection = await self._documents.create(DocsCreate(name=called))
+            called = collection.name
             try:
                 await self._store.vector_stores.put(
                     collection.id, name=wanted, called=called, description=description, metadata=metadata or {}
@@ -70,7 +71,7 @@ class VectorStores:
             called = row.collection
             if name is not None and name != row.name:
                 called = await self._free_name(name)
-                await self._documents.change(DocsChange(collection=row.collection, rename=called))
+                called = (await self._documents.change(DocsChange(collection=row.collection, rename=called))).name
             await self._store.vector_stores.put(
                 id_,
                 name=row.name if name is None else name,
@@ -140,6 +141,10 @@ class VectorStores:
 
         await self._wholly(work())
 
+    async def set_attributes(self, row: AttachmentRow, attributes: Attributes) -> None:
+        """Give a file in a collection other attributes."""
+        await self._wholly(self._store.attachments.set_attributes(row.collection, row.file, attributes))
+
     async def delete_file(self, id_: int) -> None:
         """Remove a file, also from all collections. Raises `not_found`."""
 
@@ -183,13 +188,15 @@ class VectorStores:
         await self._store.attachments.delete(row.collection, row.file)
 
     async def _remove(self, collection: str, rows: Sequence[AttachmentRow]) -> None:
-        # By path rather than by document: then the source goes too.
-        paths = [str(self._files.path(row)) for row in await self._store.files.find([row.file for row in rows])]
+        ids = [row.document for row in rows if row.document is not None]
         try:
-            await self._documents.rm(DocsRm(collection=collection, paths=paths))
+            await self._documents.rm(DocsRm(collection=collection, documents=ids))
         except SamovarError as error:
-            if error.code != FailureCode.NOT_FOUND:  # somebody else was faster
+            if error.code != FailureCode.NOT_FOUND:
                 raise
+            if len(rows) > 1:  # somebody else was faster with one of them
+                for row in rows:
+                    await self._remove(collection, [row])
 
     async def _find_files(self, ids: Sequence[int]) -> list[FileRow]:
         """All of these, in this order; raises `not_found`."""
@@ -199,6 +206,7 @@ class VectorStores:
     async def _free_name(self, wanted: str) -> str:
         """What the collection can be called: the name itself, or with a number behind it."""
         taken = {row.name for row in await self._store.collections.ls()}
+        wanted = " ".join(wanted.split())  # as collections are called
         name, number = wanted, 1
         while name in taken:
             number += 1

@@ -88,10 +88,8 @@ def _uploads(services: Services) -> list[Route]:
 def _documents(services: Services) -> list[Route]:
     """Our own: what the control socket does with documents and conversations."""
     collections, documents, conversations = Collections(services), Documents(services), KeptConversations(services)
-    collection, conversation = (
-        "/api/samovar/collections/{collection:[^/]+}",
-        "/api/samovar/conversations/{conversation}",
-    )
+    collection = "/api/samovar/collections/{collection:[^/]+}"
+    conversation = "/api/samovar/conversations/{conversation}"
     return [
         Route("GET", "/api/samovar/collections", collections.ls, "documents"),
         Route("POST", "/api/samovar/collections", collections.create, "documents"),

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from samovar_agent.store.store import Store
 
 
+_MERGED_PAGES = 500
+"""Of the index of words, in one transaction; others wait for the writer meanwhile, some milliseconds."""
+
+
 class ChunkRow(msgspec.Struct, frozen=True, kw_only=True):
     """A passage.
 
@@ -113,6 +117,19 @@ class Chunks:
         await self._store.run(
             lambda db: db.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES ('integrity-check', 1)")
         )
+
+    async def merge_words(self) -> bool:
+        """Do a little of what was put off while texts came in; False where nothing is left to do.
+
+        The index has a piece for each large transaction, and every search looks into all of them.
+        """
+
+        def merge(db: Database) -> bool:
+            before = db.conn.total_changes
+            db.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES ('merge', ?)", [_MERGED_PAGES])
+            return db.conn.total_changes - before > 1
+
+        return await self._store.run(merge)
 
     async def rebuild_words(self) -> None:
         """Make the index of words anew from the texts; nothing else is written meanwhile."""

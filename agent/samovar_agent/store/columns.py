@@ -27,7 +27,11 @@ def path_value(column: bytes | None) -> str | None:
 
 def text_column(text: str) -> str:
     """The text with a "?" for each half of a surrogate pair, which SQLite cannot store; as long as before."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text
 
 
 def slices(values: Sequence[T]) -> Iterator[tuple[str, Sequence[T]]]:

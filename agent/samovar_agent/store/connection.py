@@ -55,6 +55,9 @@ def configure(db: Database) -> str:
     # macOS keeps synced data in the drive's own cache unless asked not to; elsewhere this does nothing.
     db.execute("PRAGMA fullfsync = ON")
     db.execute("PRAGMA foreign_keys = ON")
+    # What a batch of documents changes fits, and goes into the database once in so many pages and not with every batch.
+    db.execute("PRAGMA cache_size = -32000")
+    db.execute("PRAGMA wal_autocheckpoint = 4000")
     return mode
 
 

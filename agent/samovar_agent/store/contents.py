@@ -24,6 +24,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
 
     - start, end: its characters in the document's text. - tokens: as the embedding model counts them.
     - heading: of all levels above it; may be empty. - page: from 1; None where the format has none.
+    - sha256: see `chunk_digest`; None to have it computed.
     """
 
     text: str
@@ -32,6 +33,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     heading: str = ""
     page: int | None = None
+    sha256: bytes | None = None
 
 
 class Content(NamedTuple):
@@ -54,22 +56,14 @@ def find_content(db: Database, sha256: str, recipe: str) -> tuple[int, Content] 
 
 
 def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> tuple[int, list[int]]:
-    """Store a content with its chunks; returns its id and theirs.
+    """Store a content with its chunks; returns its id and theirs. They are searched once `add_words` was called.
 
     A chunk that says what another says, under the same title and heading, gets the vectors of that one.
     """
     id_ = add_empty(db, content)
     ids = add_chunks(db, id_, content, chunks)
     if ids:
-        # Only the oldest chunk of the same words is looked at: a page of small print may be in ten thousand documents.
-        db.execute(
-            "INSERT INTO chunk_vectors (chunk, model, vector)"
-            " SELECT fresh.id, known.model, known.vector FROM chunks AS fresh"
-            " JOIN chunk_vectors AS known ON known.chunk ="
-            " (SELECT min(twin.id) FROM chunks AS twin WHERE twin.sha256 = fresh.sha256)"
-            " WHERE fresh.content = ? AND known.chunk < ?",
-            [id_, ids[0]],
-        )
+        _copy_vectors(db, id_, ids[0])
     return id_, ids
 
 
@@ -84,14 +78,20 @@ def add_empty(db: Database, content: Content) -> int:
 
 
 def add_chunks(db: Database, id_: int, content: Content, chunks: Sequence[NewChunk], *, ordinal: int = 0) -> list[int]:
-    """Store chunks of a content; returns their ids. - id_: the content's. - ordinal: of the first of them."""
+    """Store chunks of a content, which are searched once `add_words` was called; returns their ids, one after another.
+
+    - id_: the content's. - ordinal: of the first of them.
+    """
     first = 1 + int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'chunks'").fetchone()[0])
     ids = list(range(first, first + len(chunks)))
     texts = [(text_column(chunk.heading), text_column(chunk.text)) for chunk in chunks]
     db.conn.executemany(
         'INSERT INTO chunks (id, content, ordinal, page, start, "end", tokens, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
         [
-            (id_chunk, id_, number, chunk.page, chunk.start, chunk.end, chunk.tokens, _digest(content, *text))
+            (
+                *(id_chunk, id_, number, chunk.page, chunk.start, chunk.end, chunk.tokens),
+                chunk.sha256 or _digest(content, *text),
+            )
             for number, (id_chunk, chunk, text) in enumerate(zip(ids, chunks, texts, strict=True), ordinal)
         ],
     )
@@ -99,11 +99,40 @@ def add_chunks(db: Database, id_: int, content: Content, chunks: Sequence[NewChu
         "INSERT INTO chunk_texts (chunk, heading, text) VALUES (?, ?, ?)",
         [(chunk, *text) for chunk, text in zip(ids, texts, strict=True)],
     )
-    db.conn.executemany(
-        "INSERT INTO chunk_words (rowid, title, heading, text) VALUES (?, ?, ?, ?)",
-        [(chunk, content.title, *text) for chunk, text in zip(ids, texts, strict=True)],
-    )
     return ids
+
+
+def add_words(db: Database, chunks: Sequence[int]) -> None:
+    """Make chunks searchable that `add_content` has stored. - chunks: ids, rising, and nothing between them.
+
+    Best once in a transaction and at its end: after this a statement like an UPDATE has FTS5 write what it has
+    collected in memory, and for each small file that takes longer than all else. One statement for all of them, since
+    the threads of Python would wait for each other at every row.
+    """
+    if chunks:
+        db.execute(
+            "INSERT INTO chunk_words (rowid, title, heading, text)"
+            " SELECT id, title, heading, text FROM chunk_entries WHERE id BETWEEN ? AND ?",
+            [chunks[0], chunks[-1]],
+        )
+
+
+def chunk_digest(title: str, heading: str, text: str) -> bytes:
+    """Equal for chunks of which the same vector is made."""
+    return hashlib.sha256(f"{title}\0{heading}\0{text}".encode()).digest()
+
+
+def _copy_vectors(db: Database, content: int, first: int) -> None:
+    # Only the oldest chunk of the same words is looked at: a page of small print may be in ten thousand documents.
+    if db.execute("SELECT 1 FROM chunk_vectors LIMIT 1").fetchone():
+        db.execute(
+            "INSERT INTO chunk_vectors (chunk, model, vector, sha256)"
+            " SELECT fresh.id, known.model, known.vector, known.sha256 FROM chunks AS fresh"
+            " JOIN chunk_vectors AS known ON known.chunk ="
+            " (SELECT min(twin.chunk) FROM chunk_vectors AS twin WHERE twin.sha256 = fresh.sha256)"
+            " WHERE fresh.content = ? AND known.chunk < ?",
+            [content, first],
+        )
 
 
 def remove_unused(db: Database, content: int) -> list[int]:
@@ -126,4 +155,4 @@ def remove_unused(db: Database, content: int) -> list[int]:
 def _digest(content: Content, heading: str, text: str) -> bytes:
     # Of an import other than of the same words read here, so that the vectors of one never become those of the other.
     whose = f"{content.recipe}\0" if content.recipe.startswith(IMPORTED) else ""
-    return hashlib.sha256(f"{whose}{content.title}\0{heading}\0{text}".encode()).digest()
+    return chunk_digest(whose + content.title, heading, text)

@@ -10,13 +10,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from samovar_agent.store.columns import SEEN, path_column, path_value, slices, text_column
-from samovar_agent.store.contents import Content, NewChunk, add_content, find_content, remove_unused
+from samovar_agent.store.contents import (
+    Content,
+    NewChunk,
+    add_content,
+    add_words,
+    find_content,
+    remove_unused,
+)
 from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter, Values, condition
 from samovar_protocol.documents import DocumentState
 
@@ -111,12 +118,23 @@ class Documents:
 
         def begin(db: Database) -> list[DocumentRow]:
             rows = list(db.query("SELECT * FROM documents WHERE state = 'queued' ORDER BY id LIMIT ?", [limit]))
-            for row in rows:
-                row["state"] = "indexing"
-                db.execute("UPDATE documents SET state = 'indexing' WHERE id = ?", [row["id"]])
-            return [_row(row) for row in rows]
+            for marks, ids in slices([row["id"] for row in rows]):
+                db.execute(f"UPDATE documents SET state = 'indexing' WHERE id IN ({marks})", ids)  # noqa: S608
+            return [_row({**row, "state": "indexing"}) for row in rows]
 
         return await self._store.run(begin)
+
+    async def known_contents(self, digests: Collection[str]) -> set[tuple[str, str]]:
+        """Which of these files are stored already: their digests, each with the recipe that they were cut by."""
+
+        def find(db: Database) -> set[tuple[str, str]]:
+            found: set[tuple[str, str]] = set()
+            for marks, some in slices(list(digests)):
+                question = f"SELECT sha256, recipe FROM contents WHERE sha256 IN ({marks})"  # noqa: S608
+                found.update((row[0], row[1]) for row in db.execute(question, some))
+            return found
+
+        return await self._store.read(find)
 
     async def share(self, document: DocumentRow, recipe: str = "") -> Stored | None:
         """Give it the content of a file with the same `sha256` that is stored already; None where there is none.
@@ -153,7 +171,7 @@ class Documents:
         self, documents: Sequence[tuple[DocumentRow, Sequence[NewChunk]]], *, recipe: str = ""
     ) -> list[Stored | None]:
         """`put_document` for several in one transaction; for small files that is many times faster."""
-        return await self._store.run(lambda db: [_put(db, document, chunks, recipe) for document, chunks in documents])
+        return await self._store.run(lambda db: _put_all(db, documents, recipe))
 
     async def put_text(
         self, document: NewDocument, chunks: Sequence[NewChunk], *, recipe: str = ""
@@ -172,7 +190,7 @@ class Documents:
             assert source is not None
             id_ = _add(db, msgspec.structs.replace(document, source=source))
             [row] = db.query("SELECT * FROM documents WHERE id = ?", [id_])
-            stored = _put(db, _row(row), chunks, recipe)
+            [stored] = _put_all(db, [(_row(row), chunks)], recipe)
             assert stored is not None, "nobody else knows of it yet"
             return id_, stored
 
@@ -393,6 +411,30 @@ def _add(db: Database, document: NewDocument) -> int:
 
 
 def _put(db: Database, document: DocumentRow, chunks: Sequence[NewChunk], recipe: str) -> Stored | None:
+    [stored] = _put_all(db, [(document, chunks)], recipe)
+    return stored
+
+
+def _put_all(
+    db: Database, documents: Sequence[tuple[DocumentRow, Sequence[NewChunk]]], recipe: str
+) -> list[Stored | None]:
+    unsearched: list[int] = []
+    put: set[int] = set()
+    stored: list[Stored | None] = []
+    for document, chunks in documents:
+        if document.id in put:  # its first content goes, and must be whole for that
+            add_words(db, unsearched)
+            unsearched = []
+        put.add(document.id)
+        stored.append(_put_one(db, document, chunks, recipe, unsearched))
+    add_words(db, unsearched)
+    return stored
+
+
+def _put_one(
+    db: Database, document: DocumentRow, chunks: Sequence[NewChunk], recipe: str, unsearched: list[int]
+) -> Stored | None:
+    """Store a document, but for the words of its chunks, whose ids are added to `unsearched`."""
     assert document.sha256 is not None, "known once it was read"
     if not _is_current(db, document):
         return None
@@ -403,6 +445,7 @@ def _put(db: Database, document: DocumentRow, chunks: Sequence[NewChunk], recipe
         title = text_column(document.title)
         says = Content(document.sha256, recipe, title, document.media_type, document.pages)
         content, added = add_content(db, says, chunks)
+        unsearched += added
     return Stored(added, _finish(db, document, content))
 
 

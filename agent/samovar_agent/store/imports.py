@@ -16,7 +16,7 @@ import msgspec
 
 from samovar_agent.store.collections import CollectionRow
 from samovar_agent.store.columns import path_column, text_column
-from samovar_agent.store.contents import IMPORTED, Content, NewChunk, add_chunks, add_empty
+from samovar_agent.store.contents import IMPORTED, Content, NewChunk, add_chunks, add_empty, add_words
 from samovar_agent.store.vectors import model_id
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import DocumentState, SourceKind, SourceState
@@ -191,14 +191,16 @@ class Importing:
     def _chunks(self, db: Database, chunks: ImportedChunks) -> None:
         assert self._content is not None, "a document with a content comes first"
         ids = add_chunks(db, *self._content, chunks.chunks, ordinal=self._ordinal)
+        add_words(db, ids)
         self._ordinal += len(ids)
         rows = [(id_, vector) for id_, vector in zip(ids, chunks.vectors, strict=True) if vector is not None]
         if rows:
             assert self.collection.model is not None, "vectors are of a model"
             model = model_id(db, self.collection.model, len(rows[0][1]) // 4)
             db.conn.executemany(
-                "INSERT INTO chunk_vectors (chunk, model, vector) VALUES (?, ?, ?)",
-                [(id_, model, vector) for id_, vector in rows],
+                "INSERT INTO chunk_vectors (chunk, model, vector, sha256)"
+                " SELECT id, ?, ?, sha256 FROM chunks WHERE id = ?",
+                [(model, vector, id_) for id_, vector in rows],
             )
 
 

@@ -66,8 +66,8 @@ class Vectors:
                 chunk
                 for chunk, vector in vectors
                 if db.execute(
-                    "INSERT OR REPLACE INTO chunk_vectors (chunk, model, vector)"
-                    " SELECT id, ?, ? FROM chunks WHERE id = ?",
+                    "INSERT OR REPLACE INTO chunk_vectors (chunk, model, vector, sha256)"
+                    " SELECT id, ?, ?, sha256 FROM chunks WHERE id = ?",
                     [id_, vector, chunk],
                 ).rowcount
             ]

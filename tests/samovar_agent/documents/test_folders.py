@@ -2,7 +2,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,6 @@ from samovar_agent.documents.folders_plan import Known
 from samovar_protocol import FailureCode, SamovarError
 
 YEAR_AGO = time.time() - 365 * 24 * 3600
-not_root = pytest.mark.skipif(
-    sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not hold the super-user"
-)
 
 
 def write(path: Path, text: str = "text", *, at: float = YEAR_AGO) -> Path:
@@ -257,20 +254,31 @@ class TestAway:
 
 
 @pytest.fixture
-def closed(root: Path) -> Iterator[Callable[[str], None]]:
-    """Takes the permission away from a path, and gives it back at the end."""
-    paths: list[Path] = []
+def closed(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Nobody may read that file or folder from now on; said by us, since permissions do not hold the super-user."""
+    paths: set[str] = set()
+    scandir, opened = os.scandir, os.open
 
     def close(name: str) -> None:
-        paths.append(root / name)
-        (root / name).chmod(0)
+        paths.add(str(root / name))
 
-    yield close
-    for path in paths:
-        path.chmod(0o700)
+    def refuse(path: object) -> None:
+        if str(path) in paths:
+            raise PermissionError(13, "Permission denied")
+
+    def listing(path: str) -> object:
+        refuse(path)
+        return scandir(path)
+
+    def opening(path: str, *arguments: int, **options: int) -> int:
+        refuse(path)
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "scandir", listing)
+    monkeypatch.setattr(os, "open", opening)
+    return close
 
 
-@not_root
 class TestPermissions:
     def test_a_closed_folder_keeps_what_was_known_of_it(self, root: Path, closed: Callable[[str], None]) -> None:
         write(root / "a.md")
@@ -283,6 +291,8 @@ class TestPermissions:
         assert [file.path for file in changes.gone] == [str(root / "a.md")]
         problem = found.problems[str(root / "deep")]
         assert problem.reason == "unreadable"
+        assert problem.message == "The folder could not be read: Permission denied."
+        assert found.unsure == {str(root / "deep")}
         assert "permission" in problem.hint.lower()
 
     def test_a_closed_file_that_must_be_read(self, root: Path, closed: Callable[[str], None]) -> None:
@@ -299,25 +309,6 @@ class TestPermissions:
         with pytest.raises(SamovarError) as caught:
             seen(root)
         assert caught.value.code == FailureCode.NOT_FOUND
-
-
-def test_a_folder_that_cannot_be_listed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As permissions do it, for those whom permissions do not hold."""
-    write(root / "a.md")
-    write(root / "deep/b.md")
-    known = knows(root)
-    scandir = os.scandir
-
-    def refuses(path: str) -> object:
-        if path.endswith("deep"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuses)
-    found = seen(root)
-    assert found.unsure == {str(root / "deep")}
-    assert found.problems[str(root / "deep")].message == "The folder could not be read: Permission denied."
-    assert not compare(known, found)[0]
 
 
 class TestCompare:

@@ -5,8 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from samovar_agent.documents.cutting import EstimatingCutter
 from samovar_agent.documents.extracted import Extracted, Problem
+from samovar_agent.documents.extraction.extractor import Extractor
 from samovar_agent.documents.indexing import Indexing
+from samovar_agent.store.contents import chunk_digest
 from samovar_agent.store.documents import DocumentRow, NewDocument, Stored
 from samovar_agent.store.store import Store
 from samovar_protocol import Failure, FailureCode, SamovarError
@@ -77,12 +80,18 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def store_and_source(tmp_path: Path) -> AsyncIterator[tuple[Store, int, int]]:
     store = await Store.open(tmp_path / "samovar.db")
     collection = await store.collections.create("notes")
     source = await store.sources.add(collection.id, "folder", str(tmp_path))
-    yield Bench(store, tmp_path, collection.id, source.id)
+    yield store, collection.id, source.id
     await store.close()
+
+
+@pytest.fixture
+def bench(store_and_source: tuple[Store, int, int], tmp_path: Path) -> Bench:
+    store, collection, source = store_and_source
+    return Bench(store, tmp_path, collection, source)
 
 
 @pytest.fixture
@@ -116,6 +125,57 @@ async def test_the_same_bytes_are_read_once(running: Bench) -> None:
     await running.done()
     assert running.asked == ["one.txt"]
     assert await running.store.documents.counts() == {"ready": 2}
+
+
+async def test_the_same_bytes_in_one_queue_are_read_once(bench: Bench) -> None:
+    for name in ("one.txt", "two.txt", "three.txt"):
+        await bench.add(name, "The same words.")
+    await bench.add("gone 1.txt", "")
+    await bench.add("gone 2.txt", "")
+    task = asyncio.create_task(bench.indexing.run())
+    await bench.done()
+    assert sorted(bench.asked) == ["gone 1.txt", "gone 2.txt", "one.txt"], "what fails is no other's text"
+    assert await bench.store.documents.counts() == {"ready": 3, "failed": 2}
+    assert len(bench.told) == 5
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_where_tokens_are_estimated_the_reader_cuts(
+    store_and_source: tuple[Store, int, int], tmp_path: Path
+) -> None:
+    store, collection, source = store_and_source
+    texts = {f"{number}.md": f"# Kettle {number}\n\n" + f"Kettle {number} sings. " * 100 for number in range(300)}
+    paths = [tmp_path / name for name in texts]
+    for path in paths:
+        path.write_text(texts[path.name])
+    told: list[Stored | None] = []
+    extractor = Extractor(tmp_path / "run")
+    cutter = EstimatingCutter()
+
+    async def cutter_of(_: int) -> EstimatingCutter:
+        return cutter
+
+    indexing = Indexing(store, extractor, cutter_of, told=lambda _, stored: told.append(stored))
+    await store.documents.add(
+        [
+            NewDocument(collection=collection, source=source, name=path.name, size=1, mtime=1.0, path=str(path))
+            for path in paths
+        ]
+    )
+    task = asyncio.create_task(indexing.run())
+    await until(lambda: len(told) == len(paths))
+    rows = await store.documents.ls()
+    assert {row.state for row in rows} == {"ready"}
+    assert [row.title for row in rows] == [f"Kettle {number}" for number in range(300)]
+    assert await store.chunks.text(rows[7].content or 0) == texts["7.md"].rstrip()
+    [chunk, *_] = await store.chunks.of_content(rows[7].content or 0)
+    assert (chunk.heading, chunk.tokens <= cutter.target) == ("Kettle 7", True)
+    assert chunk.sha256 == chunk_digest(chunk.title, chunk.heading, chunk.text)
+    await store.chunks.check_words()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await extractor.close()
 
 
 async def test_what_cannot_be_read_is_kept_apart_and_the_rest_goes_on(running: Bench) -> None:

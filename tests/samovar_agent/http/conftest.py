@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
+import openai
 import pytest
 
 from samovar_agent.documents.conversations import ConversationService
@@ -374,6 +375,13 @@ async def documents(idle_agent: Agent, tmp_path: Path) -> AsyncIterator[FakeDocu
     idle_agent.services.conversations = ConversationService(store, idle_agent.events)
     yield idle_agent.documents.fake
     await store.close()
+
+
+@pytest.fixture
+async def client(agent: Agent, documents: FakeDocuments) -> AsyncIterator[openai.AsyncOpenAI]:
+    """The official client, over an agent with documents."""
+    async with openai.AsyncOpenAI(base_url=f"{agent.url}/v1", api_key="not-needed", max_retries=0) as client:
+        yield client
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class FakeDocuments:
     async def add(self, request: DocsAdd, *, on_progress: Callable[[Progress], None]) -> DocsAddReply:
         await self._begin(request, on_progress)
         row = await self.store.collections.find(request.collection)
-        ids = []
+        ids: list[int] = []
         for path in map(Path, request.paths):
             source = await self.store.sources.add(row.id, "file", str(path), watch=request.watch)
             size = path.stat().st_size
@@ -116,11 +116,14 @@ class FakeDocuments:
     async def rm(self, request: DocsRm) -> int:
         self._note(request)
         row = await self.store.collections.find(request.collection)
-        removed = await self.store.documents.delete(request.documents)
-        for source in await self.store.sources.ls(row.id):
-            if source.path in request.paths:
-                await self.store.sources.delete(source.id)
-        return len(removed) + len(request.paths) + len(request.documents)
+        found = {document.id: document for document in await self.store.documents.get(request.documents)}
+        if set(request.documents) - set(found):
+            raise SamovarError(FailureCode.NOT_FOUND, "One of the documents is not there.")
+        sources = {document.source for document in found.values()}
+        sources |= {source.id for source in await self.store.sources.ls(row.id) if source.path in request.paths}
+        for source in sources:
+            await self.store.sources.delete(source)
+        return len(sources)
 
     async def watch(self, request: DocsWatch) -> SourceInfo:
         self._note(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from samovar_agent.store.attachments import NewAttachment
+from samovar_agent.store.attachments import Attributes, NewAttachment
 from samovar_agent.store.documents import NewDocument
 from samovar_agent.store.portions import Portion
 from samovar_agent.store.store import Store
@@ -87,7 +87,7 @@ async def test_from_documents_to_files(store: Store) -> None:
 
 async def test_attributes(store: Store) -> None:
     collection, files, _ = await attach(store, "a")
-    attributes = {"text": "ü", "whole": 2**53, "part": 0.5, "yes": True}
+    attributes: Attributes = {"text": "ü", "whole": 2**53, "part": 0.5, "yes": True}
     await store.attachments.set_attributes(collection, files[0], attributes)
     row = await store.attachments.find(collection, files[0])
     assert row is not None and row.attributes == attributes

@@ -31,9 +31,9 @@ def killed_at_random(path: Path, chance: random.Random) -> dict[str, int]:
         lines = [indexer.stdout.readline()]
         time.sleep(chance.uniform(0, 0.5))
         indexer.kill()
-        lines += indexer.stdout.read().splitlines()
+        lines += indexer.stdout.read().splitlines(keepends=True)
     assert lines[0]
-    versions = (line.split() for line in lines)
+    versions = (line.split() for line in lines if line.endswith("\n"))  # the last one may be cut off
     return {name: int(version) for name, version in versions}
 
 

@@ -25,7 +25,7 @@ def writing(store: Store) -> Iterator[tuple[asyncio.Future[None], threading.Even
     begun, may_end = threading.Event(), threading.Event()
 
     def write(db: Database) -> None:
-        db.execute("INSERT INTO collections (name, created_at, settings) VALUES ('new', 0, '{}')")
+        db.execute("INSERT INTO collections (name, words_only, created_at, settings) VALUES ('new', 0, 1, '{}')")
         begun.set()
         assert may_end.wait(20)
 

@@ -10,13 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from samovar_agent.documents.extracted import Extracted
+from samovar_agent.documents.extraction import wire
 from samovar_agent.documents.extraction.limits import Limits
 from samovar_agent.documents.extraction.names import file_title
 from samovar_agent.documents.extraction.reading import Failed, ReadingProcess
+from samovar_agent.store.contents import NewChunk
 from samovar_protocol import FailureCode, SamovarError
 
 # -P: a `queue.py` in the folder that the agent happens to run in must not be taken for Python's own.
 WORKER_COMMAND = (sys.executable, "-P", "-m", "samovar_agent.documents.extraction.worker")
+
+_HARMLESS = frozenset({"text/plain", "text/markdown", "text/csv", "text/tab-separated-values"})
+"""No library reads these, so nothing is left behind; a process for every 500 notes would take longer than the notes."""
 
 
 class Extractor:
@@ -51,24 +56,36 @@ class Extractor:
 
         Whatever is wrong with the file is in the result's `problem`. Raises `internal` where no process can be started.
         """
+        return (await self._read(path, 0)).extracted
+
+    async def extract_chunks(self, path: Path, target: int) -> tuple[Extracted, list[NewChunk]]:
+        """As `extract`, but with the chunks of the text instead of the text. - target: tokens of each, by an estimate.
+
+        So nothing is computed in this process while it reads.
+        """
+        done = await self._read(path, target)
+        return done.extracted, done.chunks
+
+    async def _read(self, path: Path, cut_into: int) -> wire.Done:
         async with self._turn:
             self._stop_idling()
             process = await self._running()
             try:
-                done = await process.read(path)
+                done = await process.read(path, cut_into)
             except Failed as failed:
                 await self._end()
                 title = file_title(os.fsencode(path))
-                return Extracted(title=title, media_type="application/octet-stream", text="", problem=failed.problem)
+                media_type = "application/octet-stream"
+                return wire.Done(Extracted(title=title, media_type=media_type, text="", problem=failed.problem))
             except BaseException:
                 await self._end()
                 raise
-            self._files += 1
+            self._files += done.extracted.media_type not in _HARMLESS
             if done.exhausted or self._files >= self._limits.files:
                 await self._end()
             else:
                 self._idle = asyncio.get_running_loop().call_later(self._limits.idle_seconds, self._idled)
-            return done.extracted
+            return done
 
     async def close(self) -> None:
         """End the process; a file that is being read comes to its end first."""

@@ -12,9 +12,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     - file_bytes: of the file. - text_bytes: of what comes out of it, in UTF-8; a message to the agent holds no more.
     - unpacked_bytes: of a package (DOCX, EPUB, ...) unpacked. - unpacked_ratio: to its packed size, for those that are
-    not small. - seconds: for one file. - memory_bytes: of the process. - files: after so many, a new process begins,
-    whatever the libraries have left behind in the old one. - idle_seconds: without work it ends; the next file starts
-    another.
+    not small. - seconds: for one file. - memory_bytes: of the process. - files: after so many that libraries read, a
+    new process begins, whatever they have left behind in the old one. - idle_seconds: without work it ends; the next
+    file starts another.
     """
 
     file_bytes: int = 256 * _MEGABYTE

@@ -78,9 +78,9 @@ class ReadingProcess:
         """Whether it has not ended yet, as far as we know."""
         return self._process.returncode is None
 
-    async def read(self, path: Path) -> wire.Done:
-        """Read one file; raises `Failed`, after which this process is of no more use."""
-        asked = asyncio.create_task(self._ask(wire.Read(os.fsencode(path))))
+    async def read(self, path: Path, cut_into: int = 0) -> wire.Done:
+        """Read one file; raises `Failed`, after which this process is of no more use. - cut_into: see `wire.Read`."""
+        asked = asyncio.create_task(self._ask(wire.Read(os.fsencode(path), cut_into)))
         try:
             return await self._watched(asked)
         finally:

@@ -9,6 +9,7 @@ import msgspec
 
 from samovar_agent.documents.extracted import Extracted
 from samovar_agent.documents.extraction.limits import Limits
+from samovar_agent.store.contents import NewChunk
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 LENGTH_BYTES = 4
@@ -21,9 +22,13 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
 
 
 class Read(msgspec.Struct, frozen=True, tag="read"):
-    """Read a file. - path: as the operating system has it; not every name is text."""
+    """Read a file. - path: as the operating system has it; not every name is text.
+
+    - cut_into: chunks of so many tokens, by an estimate; 0 for the text as a whole.
+    """
 
     path: bytes
+    cut_into: int = 0
 
 
 Command = Begin | Read
@@ -34,10 +39,14 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """A file was read, or was not and `extracted.problem` says why. - exhausted: this process should read no more."""
+    """A file was read, or was not and `extracted.problem` says why. - exhausted: this process should read no more.
+
+    - chunks: where they were asked for; they hold all of the text, which is not said again in `extracted`.
+    """
 
     extracted: Extracted
     exhausted: bool = False
+    chunks: list[NewChunk] = []
 
 
 Answer = Ready | Done

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,7 +14,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from samovar_agent.http.errors import bad_request
 from samovar_agent.store.attachments import Attributes, AttributeValue
+from samovar_agent.store.store import Store
 from samovar_protocol import SamovarError
+
+MOST_DOCUMENTS = 10_000
+"""That a filter may choose."""
 
 DEEPEST = 20
 """Filters within filters."""
@@ -31,6 +35,27 @@ class AttributeFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     key: str | UnsetType = UNSET
     value: Scalar | Annotated[list[Scalar], Meta(max_length=10_000)] | UnsetType = UNSET
     filters: list[AttributeFilter] | UnsetType = UNSET
+
+
+async def documents_of(
+    store: Store, collections: Sequence[int], given: AttributeFilter | None, path: str = "filters"
+) -> tuple[int, ...] | None:
+    """The documents of these collections that a filter chooses, which may be none; None for all.
+
+    Only files that were attached have attributes, so no others are chosen. Raises `bad_request`.
+    """
+    if given is None:
+        return None
+    check(given, path)
+    rows = [row for collection in collections for row in await store.attachments.all(collection)]
+    chosen = tuple(row.document for row in rows if row.document is not None and matches(given, row.attributes))
+    if len(chosen) > MOST_DOCUMENTS:
+        raise bad_request(
+            f"The filter chooses {len(chosen):,} files; {MOST_DOCUMENTS:,} are the limit.",
+            param=path,
+            hint="Ask for less at once.",
+        )
+    return chosen
 
 
 def check(given: AttributeFilter, path: str = "filters") -> None:

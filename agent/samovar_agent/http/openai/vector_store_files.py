@@ -80,8 +80,7 @@ class StoreFiles:
         """Other attributes."""
         store, file = await self._store(request), file_in_path(request)
         body = await read_json(request, _change_decoder)
-        await self._attachment(store, file)
-        await self._services.store.attachments.set_attributes(store, file, body.attributes or {})
+        await self._stores.set_attributes(await self._attachment(store, file), body.attributes or {})
         return _response(await self._attachment(store, file))
 
     async def delete(self, request: web.Request, job: Job) -> web.Response:

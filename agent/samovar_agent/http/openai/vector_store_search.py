@@ -9,10 +9,9 @@ from aiohttp import web
 from msgspec import Meta
 
 from samovar_agent.http.answering import json_response, last
-from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import read_json, refuse
 from samovar_agent.http.open_work import Job
-from samovar_agent.http.openai.attribute_filters import AttributeFilter, check, matches
+from samovar_agent.http.openai.attribute_filters import AttributeFilter, documents_of
 from samovar_agent.http.openai.vector_store_objects import FILE_PREFIX, Content, Page
 from samovar_agent.http.openai.vector_stores import store_number
 from samovar_agent.store.attachments import AttachmentRow, Attributes
@@ -23,16 +22,13 @@ from samovar_protocol.requests import DocsSearch
 if TYPE_CHECKING:
     from samovar_agent.services import Services
 
-MOST_DOCUMENTS = 10_000
-"""That a filter may choose."""
-
 Query = Annotated[str, Meta(min_length=1, max_length=100_000)]
 
 
 class RankingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """- ranker: "none" for no reranking model; the others use the one that is in memory, if any.
 
-    - score_threshold: results of less are left out.
+    - score_threshold: results of less are left out; there is no reranking then.
     """
 
     ranker: Literal["none", "auto", "default-2024-11-15"] | None = None
@@ -87,7 +83,7 @@ class StoreSearch:
             body, {"rewrite_query": (False,)}, "", hints={"rewrite_query": "Send the query as it is to be searched."}
         )
         queries = [body.query] if isinstance(body.query, str) else body.query
-        documents = await self._filtered(row.id, body.filters)
+        documents = await documents_of(self._services.store, [row.id], body.filters)
         replies: list[DocsSearchReply] = []
         if documents != ():
             replies = [await self._search(row.collection, query, body, documents or (), job) for query in queries]
@@ -101,31 +97,17 @@ class StoreSearch:
         )
         return json_response(msgspec.json.encode(results))
 
-    async def _filtered(self, collection: int, filters: AttributeFilter | None) -> tuple[int, ...] | None:
-        """The documents that the filter chooses; None for all. Only files that were attached have attributes."""
-        if filters is None:
-            return None
-        check(filters)
-        rows = await self._services.store.attachments.all(collection)
-        chosen = tuple(row.document for row in rows if row.document is not None and matches(filters, row.attributes))
-        if len(chosen) > MOST_DOCUMENTS:
-            raise bad_request(
-                f"The filter chooses {len(chosen):,} files; {MOST_DOCUMENTS:,} are the limit.",
-                param="filters",
-                hint="Ask for less at once.",
-            )
-        return chosen
-
     async def _search(
         self, collection: str, query: str, body: SearchRequest, documents: tuple[int, ...], job: Job
     ) -> DocsSearchReply:
-        ranker = body.ranking_options.ranker if body.ranking_options is not None else None
+        options = body.ranking_options or RankingOptions()
         search = DocsSearch(
             query=query,
             collections=[collection],
             filter=DocumentFilter(documents=documents),
             limit=body.max_num_results or 10,
-            rerank=False if ranker == "none" else None,
+            # A reranking model has a scale of its own, on which a threshold from 0 to 1 means nothing.
+            rerank=False if options.ranker == "none" or options.score_threshold else None,
         )
         return await last(self._services.documents.search(search, client=job.client), DocsSearchReply, job)
 

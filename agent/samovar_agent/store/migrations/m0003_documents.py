@@ -118,7 +118,6 @@ def _texts(db: Database) -> None:
         )
         """
     )
-    db.execute("CREATE INDEX chunks_sha256 ON chunks (sha256)")
     db.execute(
         """
         CREATE TABLE chunk_texts (
@@ -138,17 +137,20 @@ def _texts(db: Database) -> None:
         )
         """
     )
-    # vector: 32-bit floats, little-endian, of length one.
+    # vector: 32-bit floats, little-endian, of length one. sha256: the chunk's, by which another chunk that says the
+    # same finds it. An index of all chunks by it would be written all over with every file that is read.
     db.execute(
         """
         CREATE TABLE chunk_vectors (
             chunk INTEGER NOT NULL REFERENCES chunks (id) ON DELETE CASCADE,
             model INTEGER NOT NULL REFERENCES embedding_models (id),
             vector BLOB NOT NULL,
+            sha256 BLOB NOT NULL,
             PRIMARY KEY (chunk, model)
         )
         """
     )
+    db.execute("CREATE INDEX chunk_vectors_sha256 ON chunk_vectors (sha256, chunk)")
 
 
 def _words(db: Database) -> None:
@@ -173,6 +175,10 @@ def _words(db: Database) -> None:
         )
         """
     )
+    # Collected in memory before it is written, and pieces are merged when there is time: while a folder is read,
+    # merging them at once would take as long as all else.
+    for option, value in (("hashsize", 8 << 20), ("automerge", 0)):
+        db.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES (?, ?)", [option, value])
     for table in ("chunk_texts", "contents"):
         db.execute(
             f"""

@@ -38,7 +38,8 @@ def _answer(path: str, reads: int) -> None:
         case "shouts":
             os.write(2, b"a line without an end " * 100_000)
     exhausted = path == "panic"
-    done = wire.Done(Extracted(title=path, media_type="text/plain", text=f"{reads} {os.getpid()}"), exhausted)
+    media_type = "text/plain" if path.startswith("note") else "application/pdf"
+    done = wire.Done(Extracted(title=path, media_type=media_type, text=f"{reads} {os.getpid()}"), exhausted)
     os.write(1, wire.encode(done))
 
 

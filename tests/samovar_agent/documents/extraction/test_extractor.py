@@ -91,6 +91,12 @@ async def test_a_process_is_replaced_after_some_files_and_when_it_says_so(make: 
     assert reads == ["1", "2", "1", "2", "1"]
 
 
+async def test_files_that_no_library_reads_leave_nothing_behind(make: Make) -> None:
+    extractor = make(Limits(files=2))
+    reads = [(await extractor.extract(Path(name))).text.split()[0] for name in ("a", "note", "note 2", "b", "c")]
+    assert reads == ["1", "2", "3", "4", "1"]
+
+
 async def test_a_process_killed_between_two_files_costs_none(make: Make) -> None:
     extractor = make(Limits())
     await extractor.extract(Path("a"))

@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 
-from samovar_agent.http.openai import vector_store_search
+from samovar_agent.http.openai import attribute_filters
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.requests import DocsAdd, DocsSearch
 from samovar_protocol.values import Progress
@@ -55,9 +55,10 @@ async def test_how_many_and_how_good(client: openai.AsyncOpenAI, documents: Fake
     assert isinstance(documents.asked[-1], DocsSearch) and documents.asked[-1].limit == 1
     good = await found(client, store, query="tea", ranking_options={"score_threshold": 0.15, "ranker": "auto"})
     assert good == ["coffee tea tea tea", "tea tea"]
-    assert documents.asked[-1].rerank is None
+    await found(client, store, query="tea", ranking_options={"ranker": "auto"})
     await found(client, store, query="tea", ranking_options={"ranker": "none"}, rewrite_query=False)
-    assert documents.asked[-1].rerank is False
+    reranks = [search.rerank for search in documents.asked if isinstance(search, DocsSearch)]
+    assert reranks == [None, False, None, False], "a reranking model's scores have another scale than a threshold"
 
 
 async def test_filters_choose_documents_before_the_search(
@@ -81,7 +82,7 @@ async def test_a_filter_that_chooses_nothing_finds_nothing(
 async def test_a_filter_that_chooses_too_much(
     client: openai.AsyncOpenAI, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vector_store_search, "MOST_DOCUMENTS", 2)
+    monkeypatch.setattr(attribute_filters, "MOST_DOCUMENTS", 2)
     with pytest.raises(openai.BadRequestError) as error:
         await client.vector_stores.search(store, query="tea", filters={"type": "gt", "key": "year", "value": 1})
     assert error.value.param == "filters"

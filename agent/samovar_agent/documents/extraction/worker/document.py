@@ -19,8 +19,11 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 _RUNNING = {"header", "footer"}
 """Layers that stand on every page again."""
-_HIDDEN = re.compile(rb"<!--.*?-->|<(head|script|style|template|noscript)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
-_TAG = re.compile(rb"<[^>]*>")
+# What is not closed goes to the end of the file: it was cut off there, or wants to be searched for its end very often.
+_HIDDEN = re.compile(
+    rb"<!--.*?(?:-->|\Z)|<(head|script|style|template|noscript)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
+)
+_TAG = re.compile(rb"<[^>]*(?:>|\Z)")
 _TITLE_LENGTH = 300
 _MESSAGES = (EMAIL, OUTLOOK)
 _LANGUAGE = re.compile(r"([a-z]{2})(?:[-_].*)?", re.IGNORECASE)

@@ -29,6 +29,11 @@ _CANDIDATES = [
 ]
 """What files in other encodings are really written in; guessing among all of them finds exotic ones in short texts."""
 
+_JAPANESE = ("cp932", "euc_jp")
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+_KANA_SHARE = 0.2
+"""Of the characters beyond ASCII. Every Japanese sentence has more, and no text in another encoding looks like it."""
+
 
 def is_text(content: bytes) -> bool:
     """Whether these bytes are text in some encoding."""
@@ -83,10 +88,24 @@ def _guess(content: bytes) -> str:
         return declared
     if len(content) - len(content.translate(None, _BEYOND_ASCII)) < _ENOUGH_TO_GUESS:
         return "cp1252"
+    if japanese := _japanese(content[:_SAMPLE_BYTES]):
+        return japanese
     from charset_normalizer import from_bytes
 
     best = from_bytes(content[:_SAMPLE_BYTES], cp_isolation=_CANDIDATES).best()
     return best.encoding if best is not None else "cp1252"
+
+
+def _japanese(sample: bytes) -> str:
+    """Asked before the guess, which takes short Japanese texts for western or Chinese ones."""
+    for encoding in _JAPANESE:
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(sample)  # the sample may end inside a character
+        except UnicodeDecodeError:
+            continue
+        if len(_KANA.findall(text)) > _KANA_SHARE * (len(text) - sum(map(str.isascii, text))):
+            return encoding
+    return ""
 
 
 def _declared(content: bytes) -> str:

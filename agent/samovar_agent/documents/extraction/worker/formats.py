@@ -73,7 +73,7 @@ def recognise(path: bytes, content: bytes, limits: Limits) -> Format:
     if content.startswith(ZIP):
         return recognise_package(content, limits)
     if content.startswith(_COMPOUND):
-        return _compound(content)
+        return _compound(suffix, content)
     if content.lstrip()[:5] == b"{\\rtf":
         return RTF
     if not is_text(content):
@@ -92,13 +92,19 @@ def _text(suffix: bytes, content: bytes) -> Format:
     return Format("text", guess if guess and guess.startswith("text/") else "text/plain", "text")
 
 
-def _compound(content: bytes) -> Format:
+def _compound(suffix: bytes, content: bytes) -> Format:
     """OLE: what Microsoft's programs wrote before 2007, and still write around what they encrypt."""
     if _utf16("EncryptedPackage") in content:
         raise RefusedError("encrypted", "It needs a password.", hint="Save it without a password and add it again.")
     for stream, form in _STREAMS:
         if _utf16(stream) in content:
             return form
+    if suffix in _NAMED:
+        raise RefusedError(
+            "damaged",
+            f"It is named like {_NAMED[suffix]}, but there is none in it; it may have been cut off.",
+            hint="Copy it again from where it came.",
+        )
     raise RefusedError("unsupported", "It is an old Microsoft file of a kind that is not read here.")
 
 

@@ -73,6 +73,13 @@ def _format(package: zipfile.ZipFile) -> Format:
             return form
     if "mimetype" in names and (known := _TYPES.get(_beginning(package, "mimetype", 100).decode("ascii", "replace"))):
         return known
+    if any(entry.flag_bits & 1 for entry in package.infolist()):
+        raise RefusedError(
+            "encrypted",
+            "It is a ZIP archive that needs a password.",
+            hint="Unpack it and add what is in it.",
+            media_type="application/zip",
+        )
     raise RefusedError(
         "unsupported", "It is a ZIP archive.", hint="Unpack it and add what is in it.", media_type="application/zip"
     )

@@ -6,6 +6,10 @@ import os
 import queue
 import threading
 
+import msgspec
+
+from samovar_agent.documents.chunking_tokens import estimated_tokens
+from samovar_agent.documents.cutting import stored_chunks
 from samovar_agent.documents.extracted import Extracted, Problem
 from samovar_agent.documents.extraction import wire
 from samovar_agent.documents.extraction.limits import Limits
@@ -26,15 +30,16 @@ def serve(commands: int, answers: int) -> None:
             case Begin(limits=limits):
                 limit_memory(limits.memory_bytes)
                 _send(answers, Ready())
-            case Read(path):
-                done = _read(path, limits)
+            case Read(path, target):
+                done = _read(path, target, limits)
                 exhausted = done.exhausted
                 _send(answers, done)
 
 
-def _read(path: bytes, limits: Limits) -> Done:
+def _read(path: bytes, target: int, limits: Limits) -> Done:
     try:
-        return Done(read_file(path, limits))
+        extracted = read_file(path, limits)
+        return _cut(extracted, target) if target else Done(extracted)
     except MemoryError:
         problem = Problem(
             reason="out_of_memory", message=f"Reading it takes more than {limits.memory_bytes >> 20:,} MB of memory."
@@ -50,6 +55,12 @@ def _read(path: bytes, limits: Limits) -> Done:
     # Whatever this left behind goes with the process.
     failed = Extracted(title=file_title(path), media_type="application/octet-stream", text="", problem=problem)
     return Done(failed, exhausted=True)
+
+
+def _cut(extracted: Extracted, target: int) -> Done:
+    """With chunks instead of the text, as the agent stores it; it has others to serve while it would cut."""
+    found = stored_chunks(extracted, estimated_tokens, target=target)
+    return Done(msgspec.structs.replace(extracted, text=""), chunks=found)
 
 
 def _take(descriptor: int, inbox: queue.SimpleQueue[Command]) -> None:

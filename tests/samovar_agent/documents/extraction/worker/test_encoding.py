@@ -9,6 +9,8 @@ from samovar_agent.documents.extraction.worker.encoding import decode, is_text
 _GERMAN = "Grüner Tee wird nicht geröstet; für schwarzen läßt man die Blätter vorher welken. Größe: 3 Löffel.\n"
 _RUSSIAN = "Самовар стоит на столе, и чай в нём всегда горячий. Гости сидят и разговаривают о погоде.\n"
 _JAPANESE = "緑茶は焙煎しません。お湯は七十五度くらいがよいでしょう。急須を温めてから茶葉を入れます。\n"
+_CHINESE = "绿茶不经过焙炒，水温大约七十五度最好。先把茶壶烫热，然后再放茶叶。\n"
+_KOREAN = "녹차는 볶지 않습니다. 물은 칠십오 도쯤이 좋습니다. 주전자를 먼저 데웁니다.\n"
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,12 @@ _JAPANESE = "緑茶は焙煎しません。お湯は七十五度くらいがよ�
         (_RUSSIAN * 5, "koi8_r"),
         (_JAPANESE * 5, "cp932"),
         (_JAPANESE * 5, "euc_jp"),
+        (_JAPANESE, "cp932"),
+        ("お茶と水\n", "cp932"),
+        (_JAPANESE, "euc_jp"),
+        (_JAPANESE * 2000 + "。", "cp932"),
+        (_CHINESE * 5, "gb18030"),
+        (_KOREAN * 5, "cp949"),
     ],
 )
 def test_what_was_written_is_read(text: str, encoding: str) -> None:
