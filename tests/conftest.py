@@ -10,6 +10,8 @@ from tests import gemma_model as gemma
 from tests.tiny_models.build import Kind, build
 
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
+EMBEDDER = "all-MiniLM-L6-v2-Q8_0.gguf"
+CLONE = Path(__file__).parents[1]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,6 +47,17 @@ def small_model() -> Path:
 def gemma_model() -> Path:
     """gemma-3-270m, Q4_K_M: a real base model of 253 MB with a sliding window of 512. `tests/run.sh` fetches it."""
     return _fetched(_test_model().with_name(gemma.NAME))
+
+
+@pytest.fixture(scope="session")
+def embedding_model() -> Path:
+    """all-MiniLM-L6-v2, Q8_0: a real embedding model of 25 MB, where somebody has put it."""
+    folders = [_test_model().parent, CLONE.parent / "shared" / "models", Path("/work/shared/models")]
+    places = [Path(named)] if (named := os.environ.get("SAMOVAR_TEST_EMBEDDER")) else [f / EMBEDDER for f in folders]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        pytest.skip(f"{EMBEDDER} is not in {', '.join(str(place.parent) for place in places)}")
+    return found
 
 
 @pytest.fixture(scope="session")

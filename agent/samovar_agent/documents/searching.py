@@ -65,23 +65,22 @@ class Searching:
         began = time.monotonic()
         collections = await self._collections(request.collections)
         course = _Course()
-        found: list[tuple[int, float]] = []
-        for model, group in _by_model(collections, words_only=request.words_only).items():
-            # One filter less where all that there is may be found.
-            ids = None if len(group) == len(collections) and not request.collections else [row.id for row in group]
-            words = await self._store.chunks.words(request.query, ids, request.filter, DEPTH)
-            nearest: Scores = []
-            if model is not None:
-                async with aclosing(self._nearest(model, ids, request, course, client)) as items:
-                    async for item in items:
-                        if isinstance(item, Progress):
-                            yield item
-                        else:
-                            nearest = item
-            found += fused(words, nearest)
+        found: Scores = []
+        while True:
+            async with aclosing(self._found(collections, request, course, client)) as finding:
+                async for some in finding:
+                    if isinstance(some, Progress):
+                        yield some
+                    else:
+                        found = some
+            now = await self._collections(request.collections)
+            if course.vectors or _models(now) == _models(collections):
+                break
+            # Another model took over, and the vectors of the one before went: its own are all there.
+            collections, course.notes = now, []
         if not course.vectors and not request.words_only:
             course.notes.insert(0, await self._why_words(collections))
-        found.sort(key=lambda one: (-one[1], one[0]))
+        found = sorted(found, key=lambda one: (-one[1], one[0]))
         chunks, owners = await self._read(found[: max(_RERANKED, request.limit * _SPARE)], collections, request)
         if request.rerank is not False and chunks:
             async with aclosing(self._rerank(request, chunks, course, client)) as ranking:
@@ -100,6 +99,26 @@ class Searching:
             seconds=time.monotonic() - began,
             embed_seconds=course.embed_seconds,
         )
+
+    async def _found(
+        self, collections: Sequence[CollectionRow], request: DocsSearch, course: _Course, client: str
+    ) -> AsyncGenerator[Progress | Scores, None]:
+        """Progress, and the chunks last."""
+        found: list[tuple[int, float]] = []
+        for model, group in _by_model(collections, words_only=request.words_only).items():
+            # One filter less where all that there is may be found.
+            ids = None if len(group) == len(collections) and not request.collections else [row.id for row in group]
+            words = await self._store.chunks.words(request.query, ids, request.filter, DEPTH)
+            nearest: Scores = []
+            if model is not None:
+                async with aclosing(self._nearest(model, ids, request, course, client)) as items:
+                    async for item in items:
+                        if isinstance(item, Progress):
+                            yield item
+                        else:
+                            nearest = item
+            found += fused(words, nearest)
+        yield found
 
     async def _collections(self, names: Sequence[str]) -> list[CollectionRow]:
         if not names:
@@ -213,6 +232,10 @@ def _by_model(collections: Sequence[CollectionRow], *, words_only: bool) -> dict
     for row in collections:
         groups[None if words_only or row.words_only else row.model].append(row)
     return groups
+
+
+def _models(collections: Sequence[CollectionRow]) -> dict[int, str | None]:
+    return {row.id: row.model for row in collections}
 
 
 def _shown(passage: Passage, owner: DocumentRow, names: dict[int, str]) -> DocumentPassage:

@@ -259,3 +259,28 @@ async def test_the_index_on_disk_is_only_a_copy(documents_bench: Bench, tmp_path
     again = Bench(tmp_path, bench.store)  # as after a start
     again.add_model(SMALL)
     assert (await found(again, DocsSearch(query="samovar"))).passages == before.passages
+
+
+async def test_a_model_that_takes_over_while_it_is_searched(
+    documents_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vectors of the one before are gone at once; nobody must find less for that."""
+    bench = documents_bench
+    for key in (SMALL, OTHER):
+        bench.add_model(key)
+    id_ = await notes(bench)
+    await bench.embed_all(SMALL)
+    await bench.embed_all(OTHER)
+    nearest = bench.vectors.nearest
+
+    async def taken_over(model: str, *arguments: object, **options: object) -> list[tuple[int, float]]:
+        if model == SMALL:
+            await bench.store.collections.set_models(id_, model=OTHER)
+            while await bench.store.vectors.drop(SMALL):
+                pass
+        return await nearest(model, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bench.vectors, "nearest", taken_over)
+    reply = await found(bench, DocsSearch(query="samovar"))
+    assert (reply.method, reply.note) == ("words and vectors", "")
+    assert reply.passages[0].name == "notes-tea.md"
