@@ -35,7 +35,7 @@ class AttributeFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 def check(given: AttributeFilter, path: str = "filters") -> None:
     """Raise `bad_request` for a filter that means nothing."""
-    count = _check(given, path, 1)
+    count = _check(given, path, path, 1)
     if count > MOST:
         raise bad_request(f"There are {count:,} filters; {MOST:,} are the limit.", param=path)
 
@@ -67,15 +67,15 @@ _ORDERS: dict[str, Callable[[int], bool]] = {
 }
 
 
-def _check(given: AttributeFilter, path: str, depth: int) -> int:
+def _check(given: AttributeFilter, path: str, root: str, depth: int) -> int:
     if depth > DEEPEST:
-        raise bad_request(f"The filters are nested deeper than {DEEPEST}.", param="filters")
+        raise bad_request(f"The filters are nested deeper than {DEEPEST}.", param=root)
     if given.type in ("and", "or"):
         if not isinstance(given.key, UnsetType) or not isinstance(given.value, UnsetType):
             raise bad_request(f"'{path}' is '{given.type}', which has 'filters' alone.", param=path)
         if isinstance(given.filters, UnsetType) or not given.filters:
             raise _missing(f"{path}.filters")
-        return 1 + sum(_check(one, f"{path}.filters[{n}]", depth + 1) for n, one in enumerate(given.filters))
+        return 1 + sum(_check(one, f"{path}.filters[{n}]", root, depth + 1) for n, one in enumerate(given.filters))
     if not isinstance(given.filters, UnsetType):
         raise bad_request(f"'{path}' is '{given.type}', which has no 'filters'.", param=path)
     if isinstance(given.key, UnsetType):

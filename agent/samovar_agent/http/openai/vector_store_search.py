@@ -9,11 +9,11 @@ from aiohttp import web
 from msgspec import Meta
 
 from samovar_agent.http.answering import json_response, last
-from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import read_json, refuse
 from samovar_agent.http.open_work import Job
-from samovar_agent.http.openai.attribute_filters import AttributeFilter, check, matches
-from samovar_agent.http.openai.vector_store_objects import FILE_PREFIX, Content, Page
+from samovar_agent.http.openai.attribute_filters import AttributeFilter
+from samovar_agent.http.openai.filtered_documents import filtered_documents, shown_id
+from samovar_agent.http.openai.vector_store_objects import Content, Page
 from samovar_agent.http.openai.vector_stores import store_number
 from samovar_agent.store.attachments import AttachmentRow, Attributes
 from samovar_protocol.documents import DocumentFilter, DocumentPassage
@@ -22,9 +22,6 @@ from samovar_protocol.requests import DocsSearch
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
-
-MOST_DOCUMENTS = 10_000
-"""That a filter may choose."""
 
 Query = Annotated[str, Meta(min_length=1, max_length=100_000)]
 
@@ -87,7 +84,7 @@ class StoreSearch:
             body, {"rewrite_query": (False,)}, "", hints={"rewrite_query": "Send the query as it is to be searched."}
         )
         queries = [body.query] if isinstance(body.query, str) else body.query
-        documents = await self._filtered(row.id, body.filters)
+        documents = await filtered_documents(self._services.store.attachments, [row.id], body.filters)
         replies: list[DocsSearchReply] = []
         if documents != ():
             replies = [await self._search(row.collection, query, body, documents or (), job) for query in queries]
@@ -100,21 +97,6 @@ class StoreSearch:
             samovar={"method": replies[0].method, "note": replies[0].note} if replies else {},
         )
         return json_response(msgspec.json.encode(results))
-
-    async def _filtered(self, collection: int, filters: AttributeFilter | None) -> tuple[int, ...] | None:
-        """The documents that the filter chooses; None for all. Only files that were attached have attributes."""
-        if filters is None:
-            return None
-        check(filters)
-        rows = await self._services.store.attachments.all(collection)
-        chosen = tuple(row.document for row in rows if row.document is not None and matches(filters, row.attributes))
-        if len(chosen) > MOST_DOCUMENTS:
-            raise bad_request(
-                f"The filter chooses {len(chosen):,} files; {MOST_DOCUMENTS:,} are the limit.",
-                param="filters",
-                hint="Ask for less at once.",
-            )
-        return chosen
 
     async def _search(
         self, collection: str, query: str, body: SearchRequest, documents: tuple[int, ...], job: Job
@@ -146,7 +128,7 @@ def _best(replies: list[DocsSearchReply], body: SearchRequest) -> list[DocumentP
 
 def _result(passage: DocumentPassage, file: AttachmentRow | None) -> SearchResult:
     return SearchResult(
-        file_id=f"{FILE_PREFIX}{file.file}" if file is not None else f"doc-{passage.document}",
+        file_id=shown_id(passage.document, file),
         filename=passage.name,
         score=passage.score,
         attributes=file.attributes if file is not None else {},

@@ -242,7 +242,7 @@ async def test_bad_batches(
 @pytest.mark.parametrize("id_", ["vsfb_7", "vsfb_", "7", "vsfb_" + "9" * 30])
 async def test_unknown_batches(agent: Agent, browser: Browser, store: str, id_: str) -> None:
     for method, path in (("GET", id_), ("POST", f"{id_}/cancel"), ("GET", f"{id_}/files")):
-        body = {} if method == "POST" else None
+        body: dict[str, Any] | None = {} if method == "POST" else None
         answer = await browser.ask(method, f"{PATH}/{store}/file_batches/{path}", json=body)
         assert (answer.status, answer.error["code"]) == (404, "not_found")
 
