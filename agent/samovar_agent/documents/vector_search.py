@@ -100,7 +100,10 @@ class VectorSearch:
 
 
 def _which_fit(fitting: Fitting, ids: Ids) -> NDArray[np.bool_]:
-    return np.isin(ids, np.fromiter(fitting.of(ids.tolist()), dtype=np.int64))
+    if fitting.passes is None:
+        return np.isin(ids, np.fromiter(fitting.of(ids.tolist()), dtype=np.int64))
+    passes = np.frombuffer(fitting.passes, dtype=np.bool_)
+    return np.asarray(passes.take(ids, mode="clip") & (ids < len(passes)))
 
 
 def _add(index: VectorIndex, rows: Rows) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
 from samovar_agent.store.fitting import Fitting, as_json
 from samovar_agent.store.stop_words import STOP_WORDS
 
@@ -51,17 +50,13 @@ class WordSearch:
         self,
         db: Database,
         query: str,
-        collections: Sequence[int] | None,
-        filters: DocumentFilter,
+        fitting: Fitting | None,
         limit: int,
     ) -> Found:
-        """See `Chunks.words`."""
+        """See `Chunks.words`. - fitting: None where all documents count."""
         words = _words(query)
         if not words or limit < 1:
             return []
-        fitting = None
-        if collections is not None or filters != EVERY_DOCUMENT:
-            fitting = Fitting(db, collections, filters)
         size = int(db.execute("SELECT coalesce(max(id), 0) FROM chunks").fetchone()[0])
         if size <= _SMALL:
             return _best(db, words, words, fitting, limit)
