@@ -19,7 +19,7 @@ _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 64
 """Of one query; whoever pastes a page to find more like it gets its first lines."""
 _LONGEST_WORD = 100
-_SMALL = 20_000
+_SMALL = 10_000
 """Chunks, up to which every one that has a word is scored."""
 _SCORED = 5_000
 """In more chunks than those, the rarest words find so many; the others only decide which of them are best."""
