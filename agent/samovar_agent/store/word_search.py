@@ -71,7 +71,14 @@ class WordSearch:
                 # What is common everywhere may be all that a small collection has of the query.
                 found = _of_these(db, present, fitting.every(), limit)
             return found
-        return _best(db, _first(present, counts, _SCORED), _first(present, counts, _LOOKED_AT), fitting, limit)
+        words = _first(present, counts, _LOOKED_AT)
+        others = [word for word in present if word != present[0]]
+        if counts[present[0]] > _SCORED and others:
+            # All of them are common: what has two of them is better than what has one, and far less.
+            found = _best(db, [present[0], others[0]], words, fitting, limit, joined=True)
+            if len(found) == limit:
+                return found
+        return _best(db, _first(present, counts, _SCORED), words, fitting, limit)
 
     def _count(self, db: Database, word: str, size: int) -> int:
         """In about how many chunks the word is; `_LOOKED_AT` + 1 stands for all that is more."""
@@ -113,16 +120,18 @@ def _first(words: Sequence[str], counts: Mapping[str, int], most: int) -> list[s
     return chosen
 
 
-def _expression(words: Sequence[str]) -> str:
-    return " OR ".join(f'"{word}"' for word in words)
+def _expression(words: Sequence[str], between: str = " OR ") -> str:
+    return between.join(f'"{word}"' for word in words)
 
 
-def _best(db: Database, rare: list[str], words: list[str], fitting: Fitting | None, limit: int) -> Found:
-    """The best chunks of those that have `rare` words, by all words. - words: the rare ones come first in it."""
+def _best(
+    db: Database, rare: list[str], words: list[str], fitting: Fitting | None, limit: int, *, joined: bool = False
+) -> Found:
+    """The best chunks of those that have `rare` words, by all words. - joined: all of the rare words."""
     reach = limit * _AHEAD
-    ranked = _ranked(db, rare, reach)
+    ranked = _ranked(db, rare, reach, joined)
     complete = len(ranked) < reach
-    if (others := words[len(rare) :]) and ranked:
+    if (others := _without(words, rare)) and ranked:
         scores = dict(ranked)
         for chunk, score in _of_these(db, others, list(scores), reach):
             scores[chunk] += score
@@ -131,18 +140,27 @@ def _best(db: Database, rare: list[str], words: list[str], fitting: Fitting | No
         return ranked[:limit]
     fits = fitting.of([chunk for chunk, _ in ranked])
     found = [one for one in ranked if one[0] in fits]
-    if len(found) < limit and not complete:
+    if len(found) < limit and not complete and not joined:
         return _of_these(db, words, fitting.every(), limit)
     return found[:limit]
 
 
-def _ranked(db: Database, words: Sequence[str], limit: int) -> Found:
-    """The best chunks of all by these words."""
+def _without(words: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The words that are left when each of `taken` is taken once."""
+    left = list(words)
+    for word in taken:
+        if word in left:
+            left.remove(word)
+    return left
+
+
+def _ranked(db: Database, words: Sequence[str], limit: int, joined: bool) -> Found:
+    """The best chunks of all by these words. - joined: of those that have all of them."""
     return _rows(
         db,
         f"SELECT rowid AS id, {_SCORE} AS score FROM chunk_words WHERE chunk_words MATCH :words"  # noqa: S608
         " ORDER BY score DESC, id LIMIT :limit",
-        {"words": _expression(words), "limit": limit},
+        {"words": _expression(words, " AND " if joined else " OR "), "limit": limit},
     )
 
 

@@ -12,9 +12,7 @@ def test_every_language_has_some(word: str) -> None:
     assert word in STOP_WORDS
 
 
-@pytest.mark.parametrize(
-    "word", ["war", "die", "son", "un", "us", "ai", "os", "sea", "come", "dove", "mit", "door"]
-)
+@pytest.mark.parametrize("word", ["war", "die", "son", "un", "us", "ai", "os", "sea", "come", "dove", "mit", "door"])
 def test_what_means_something_in_another_language_is_looked_for(word: str) -> None:
     assert word not in STOP_WORDS
 
