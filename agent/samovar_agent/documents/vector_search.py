@@ -78,10 +78,8 @@ class VectorSearch:
             return []
         vector = np.frombuffer(query, dtype=np.float32)
 
-        def search(rows_of: RowsOf, fitting: Fitting | None) -> list[tuple[int, float]]:
-            allowed: Allowed | None = None
-            if fitting is not None:
-                allowed = fitting.every() if fitting.few else partial(_which_fit, fitting)
+        def search(rows_of: RowsOf, fitting: Fitting) -> list[tuple[int, float]]:
+            allowed: Allowed = fitting.every() if fitting.few else partial(_which_fit, fitting)
             return index.search(vector, limit, rows_of, allowed=allowed)
 
         return await self._store.vectors.with_filter(model, collections, filters, search)
@@ -115,7 +113,10 @@ class VectorSearch:
 
 
 def _which_fit(fitting: Fitting, ids: Ids) -> NDArray[np.bool_]:
-    return np.isin(ids, np.fromiter(fitting.of(ids.tolist()), dtype=np.int64))
+    if fitting.passes is None:
+        return np.isin(ids, np.fromiter(fitting.of(ids.tolist()), dtype=np.int64))
+    passes = np.frombuffer(fitting.passes, dtype=np.bool_)
+    return np.asarray(passes.take(ids, mode="clip") & (ids < len(passes)))
 
 
 def _add(index: VectorIndex, rows: Rows) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from samovar_agent.store.columns import slices
-from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
+from samovar_agent.store.filters import DocumentFilter
 from samovar_agent.store.fitting import Fitting
 from samovar_protocol import FailureCode, SamovarError
 
@@ -74,7 +74,7 @@ class Vectors:
                 ).rowcount
             ]
 
-        return await self._store.run(insert)
+        return await self._store.run(insert, rearranges=lambda _: False)
 
     async def get(self, model: str, chunks: Sequence[int]) -> dict[int, bytes]:
         """The vectors of these chunks, as far as there are any."""
@@ -90,15 +90,13 @@ class Vectors:
         model: str,
         collections: Sequence[int] | None,
         filters: DocumentFilter,
-        function: Callable[[RowsOf, Fitting | None], T],
+        function: Callable[[RowsOf, Fitting], T],
     ) -> T:
-        """As `with_rows`, with what says which chunks fit; None where all do. - collections: None for all."""
+        """As `with_rows`, with what says which chunks fit. - collections: None for all."""
 
-        def call(db: Database) -> T:
-            every = collections is None and filters == EVERY_DOCUMENT
-            return function(partial(_rows, db, model), None if every else Fitting(db, collections, filters))
-
-        return await self._store.read(call)
+        return await self._store.read_filtered(
+            collections, filters, lambda db, fitting: function(partial(_rows, db, model), fitting)
+        )
 
     async def after(self, model: str, chunk: int, limit: int = 2000) -> list[tuple[int, bytes]]:
         """The next vectors in the order of their chunks, to make an index of. - chunk: the last before, 0 at first."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
 from samovar_agent.store.fitting import Fitting, as_json
 from samovar_agent.store.stop_words import STOP_WORDS
 
@@ -20,7 +19,7 @@ _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 64
 """Of one query; whoever pastes a page to find more like it gets its first lines."""
 _LONGEST_WORD = 100
-_SMALL = 20_000
+_SMALL = 10_000
 """Chunks, up to which every one that has a word is scored."""
 _SCORED = 5_000
 """In more chunks than those, the rarest words find so many; the others only decide which of them are best."""
@@ -51,17 +50,13 @@ class WordSearch:
         self,
         db: Database,
         query: str,
-        collections: Sequence[int] | None,
-        filters: DocumentFilter,
+        fitting: Fitting,
         limit: int,
     ) -> Found:
         """See `Chunks.words`."""
         words = _words(query)
         if not words or limit < 1:
             return []
-        fitting = None
-        if collections is not None or filters != EVERY_DOCUMENT:
-            fitting = Fitting(db, collections, filters)
         size = int(db.execute("SELECT coalesce(max(id), 0) FROM chunks").fetchone()[0])
         if size <= _SMALL:
             return _best(db, words, words, fitting, limit)
@@ -69,14 +64,21 @@ class WordSearch:
         present = sorted((word for word in words if counts[word]), key=lambda word: counts[word])
         if not present:
             return []
-        if fitting is not None and fitting.few:
+        if fitting.few:
             words = _first(present, counts, _LOOKED_AT)
             found = _of_these(db, words, fitting.every(), limit)
             if len(found) < limit and len(words) < len(present):
                 # What is common everywhere may be all that a small collection has of the query.
                 found = _of_these(db, present, fitting.every(), limit)
             return found
-        return _best(db, _first(present, counts, _SCORED), _first(present, counts, _LOOKED_AT), fitting, limit)
+        words = _first(present, counts, _LOOKED_AT)
+        others = [word for word in present if word != present[0]]
+        if counts[present[0]] > _SCORED and others:
+            # All of them are common: what has two of them is better than what has one, and far less.
+            found = _best(db, [present[0], others[0]], words, fitting, limit, joined=True)
+            if len(found) == limit:
+                return found
+        return _best(db, _first(present, counts, _SCORED), words, fitting, limit)
 
     def _count(self, db: Database, word: str, size: int) -> int:
         """In about how many chunks the word is; `_LOOKED_AT` + 1 stands for all that is more."""
@@ -118,36 +120,45 @@ def _first(words: Sequence[str], counts: Mapping[str, int], most: int) -> list[s
     return chosen
 
 
-def _expression(words: Sequence[str]) -> str:
-    return " OR ".join(f'"{word}"' for word in words)
+def _expression(words: Sequence[str], between: str = " OR ") -> str:
+    return between.join(f'"{word}"' for word in words)
 
 
-def _best(db: Database, rare: list[str], words: list[str], fitting: Fitting | None, limit: int) -> Found:
-    """The best chunks of those that have `rare` words, by all words. - words: the rare ones come first in it."""
+def _best(
+    db: Database, rare: list[str], words: list[str], fitting: Fitting, limit: int, *, joined: bool = False
+) -> Found:
+    """The best chunks of those that have `rare` words, by all words. - joined: all of the rare words."""
     reach = limit * _AHEAD
-    ranked = _ranked(db, rare, reach)
+    ranked = _ranked(db, rare, reach, joined)
     complete = len(ranked) < reach
-    if (others := words[len(rare) :]) and ranked:
+    if (others := _without(words, rare)) and ranked:
         scores = dict(ranked)
         for chunk, score in _of_these(db, others, list(scores), reach):
             scores[chunk] += score
         ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    if fitting is None:
-        return ranked[:limit]
     fits = fitting.of([chunk for chunk, _ in ranked])
     found = [one for one in ranked if one[0] in fits]
-    if len(found) < limit and not complete:
+    if len(found) < limit and not complete and not joined:
         return _of_these(db, words, fitting.every(), limit)
     return found[:limit]
 
 
-def _ranked(db: Database, words: Sequence[str], limit: int) -> Found:
-    """The best chunks of all by these words."""
+def _without(words: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The words that are left when each of `taken` is taken once."""
+    left = list(words)
+    for word in taken:
+        if word in left:
+            left.remove(word)
+    return left
+
+
+def _ranked(db: Database, words: Sequence[str], limit: int, joined: bool) -> Found:
+    """The best chunks of all by these words. - joined: of those that have all of them."""
     return _rows(
         db,
         f"SELECT rowid AS id, {_SCORE} AS score FROM chunk_words WHERE chunk_words MATCH :words"  # noqa: S608
         " ORDER BY score DESC, id LIMIT :limit",
-        {"words": _expression(words), "limit": limit},
+        {"words": _expression(words, " AND " if joined else " OR "), "limit": limit},
     )
 
 

@@ -159,6 +159,48 @@ async def test_common_words_decide_which_of_the_rare_ones_chunks_are_best(
     assert together[2] == pytest.approx(rare[2] + tea[2])
 
 
+async def test_where_all_words_are_common_those_come_first_that_have_two(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, value in (("_SMALL", 0), ("_SCORED", 5), ("_LOOKED_AT", 200)):
+        monkeypatch.setattr(word_search, limit, value)
+    source = await folder(store)
+    texts = [*["tea"] * 20, *["milk"] * 20, *["tea and milk", "bread"] * 10]
+    await indexed(store, source, "/papers/a", texts)
+    both = list(range(41, 61, 2))
+    assert await found(store, "tea milk", limit=3) == both[:3]
+    assert (await found(store, "tea milk", limit=30))[:10] == both
+    assert len(await found(store, "tea milk", limit=100)) == 50
+
+
+async def test_what_fits_is_remembered_until_something_changes_that(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_FEW_DOCUMENTS", 2)
+    papers, letters = await folder(store), await folder(store, "letters", "/letters")
+    for collections in ([papers.collection], [letters.collection]):
+        assert await found(store, "tea", collections) == []
+    rows = [await indexed(store, papers, f"/papers/{number}", [f"tea {number}"]) for number in range(4)]
+    for expected in ([1, 2, 3, 4], [1, 2, 3, 4]):  # found out, and remembered
+        assert await found(store, "tea", [papers.collection]) == expected
+        assert await found(store, "tea", None, DocumentFilter(until=2)) == expected
+    rows += [await indexed(store, papers, f"/papers/{number}", [f"tea {number}"]) for number in range(4, 6)]
+    assert await found(store, "tea", [papers.collection]) == [1, 2, 3, 4, 5, 6]
+    assert await found(store, "tea", [letters.collection]) == []
+    await store.documents.delete([rows[0].id])
+    await store.documents.move(rows[1].id, "/papers/far/away", "away")
+    await store.documents.queue(rows[2].id, size=1, mtime=9.0)
+    assert await found(store, "tea", [papers.collection]) == [2, 3, 4, 5, 6]
+    assert await found(store, "tea", None, DocumentFilter(path_prefix="/papers/far")) == [2]
+    assert await found(store, "tea", None, DocumentFilter(until=2)) == [2, 4, 5, 6]
+    copy = await indexed(store, letters, "/letters/copy", ["tea 3"])
+    assert copy.content == rows[3].content
+    assert await found(store, "tea", [letters.collection]) == [4]
+    await store.collections.delete(papers.collection)
+    assert await found(store, "tea", [papers.collection]) == []
+    assert await found(store, "tea", [letters.collection]) == [4]
+
+
 async def test_a_filter_of_many_documents_looks_at_what_was_found(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
