@@ -1,4 +1,4 @@
-"""A disk without room while documents are taken in: the database opens, the collection says so, and it goes on later."""
+"""A disk without room while documents are taken in: the database opens, the collection says so, and later goes on."""
 
 import subprocess
 import sys
