@@ -95,10 +95,17 @@ class AgentProcess:
         return psutil.Process(self.endpoint.pid)
 
     def workers(self) -> list[psutil.Process]:
+        return self._children("samovar_agent.engine.worker")
+
+    def readers(self) -> list[psutil.Process]:
+        """What reads documents."""
+        return self._children("samovar_agent.documents.extraction.worker")
+
+    def _children(self, module: str) -> list[psutil.Process]:
         found = []
         for child in self.process().children():
             with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
-                if "samovar_agent.engine.worker" in child.cmdline():
+                if module in child.cmdline():
                     found.append(child)
         return found
 

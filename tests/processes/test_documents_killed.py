@@ -1,7 +1,6 @@
 """kill -9 while documents are taken in: nothing is lost, nothing is there twice, and it goes on where it was."""
 
 import asyncio
-import contextlib
 import random
 import signal
 import subprocess
@@ -9,7 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from samovar_protocol import Endpoint
@@ -135,16 +133,6 @@ async def test_kill_9_of_the_agent_at_twenty_moments(
     require_sound(fresh)
 
 
-def readers(agent: AgentProcess) -> list[psutil.Process]:
-    """The processes that read files."""
-    found = []
-    for child in agent.process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if "samovar_agent.documents.extraction.worker" in child.cmdline():
-                found.append(child)
-    return found
-
-
 async def test_kill_9_of_what_reads_costs_at_most_the_file_it_had(agent: AgentProcess, tmp_path: Path) -> None:
     rounds, files = 3, 30
     (tmp_path / "first.md").write_text("The first one, after which the reader waits for more.")
@@ -155,7 +143,7 @@ async def test_kill_9_of_what_reads_costs_at_most_the_file_it_had(agent: AgentPr
             root.mkdir()
             for file in range(files):
                 (root / f"{number}-{file}.md").write_text(content(1000 * number + file, 1))
-            [reader] = readers(agent)
+            [reader] = agent.readers()
             reader.suspend()
             await add(client, root, wait=False)
             async with asyncio.timeout(30):

@@ -1,5 +1,6 @@
 """With the policy "offline", on a machine that has a network, nothing is sent to any other machine."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.skipif(sys.platform != "linux",
 LOOSE_TONGUE = textwrap.dedent(
     """
     import socket, sys
-    if "samovar_agent.engine.worker" in sys.orig_argv:
+    if {"samovar_agent.engine.worker", "samovar_agent.documents.extraction.worker"} & set(sys.orig_argv):
         with socket.socket() as stream:
             stream.setblocking(False)
             stream.connect_ex(("192.0.2.1", 80))
@@ -91,6 +92,7 @@ def test_nothing_leaves_while_everything_is_used(
     session.use_everything(traced, small_model, tiny_model("bert-mean"))
     workers = {worker.pid for worker in traced.workers()}
     assert len(workers) == 2
+    assert len(traced.readers()) == 1, "documents were read by a process of their own"
     traced.down()
     assert traced.trace.leaks() == []
     seen = {int(line.split()[0]) for line in traced.trace.lines()}
@@ -99,25 +101,34 @@ def test_nothing_leaves_while_everything_is_used(
 
 @pytest.mark.model
 def test_a_worker_that_phones_home_is_noticed(tmp_path: Path, small_model: Path) -> None:
-    """The proof that the test above can fail: by TCP, by UDP, by a look-up of a name."""
+    """The proof that the test above can fail: by TCP, by UDP, by a look-up of a name; in whatever computes or reads."""
     (tmp_path / "loose").mkdir()
     (tmp_path / "loose" / "sitecustomize.py").write_text(LOOSE_TONGUE)
-    agent = Traced(tmp_path / "home", PYTHONPATH=str(tmp_path / "loose"))
+    agent = Traced(tmp_path / "home", PYTHONPATH=os.pathsep.join([str(tmp_path / "loose"), *_python_path()]))
     try:
         agent.up()
         assert agent.cli("import", str(small_model), "--link").returncode == 0
         assert agent.cli("load", "smollm2-135m").returncode == 0
-        (worker,) = agent.workers()
+        (tmp_path / "tea.md").write_text("Tea is hot.")
+        assert agent.cli("docs", "add", str(tmp_path / "tea.md")).returncode == 0
+        processes = [*agent.workers(), *agent.readers()]
+        assert len(processes) == 2
         agent.down()
-        leaks = [leak for leak in agent.trace.leaks() if leak.pid == worker.pid]
+        leaks = agent.trace.leaks()
     finally:
         end(agent)
-    shown = "\n".join(leak.line for leak in leaks)
-    assert "192.0.2.1" in shown
-    assert "2001:db8::1" in shown
-    assert "192.0.2.2" in shown
-    assert any(leak.call == "sendto" for leak in leaks)
-    assert len(leaks) > 3, "the look-up of a name leaves by glibc's resolver"
+    for process in processes:
+        own = [leak for leak in leaks if leak.pid == process.pid]
+        shown = "\n".join(leak.line for leak in own)
+        assert "192.0.2.1" in shown
+        assert "2001:db8::1" in shown
+        assert "192.0.2.2" in shown
+        assert any(leak.call == "sendto" for leak in own)
+        assert len(own) > 3, "the look-up of a name leaves by glibc's resolver"
+
+
+def _python_path() -> list[str]:
+    return [path for path in [os.environ.get("PYTHONPATH", "")] if path]
 
 
 @pytest.mark.parametrize(
