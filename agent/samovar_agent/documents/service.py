@@ -209,7 +209,7 @@ class DocumentService:
         path = Path(absolute(request.path))
         row = await transfer.import_(self._store, path, request.name, on_progress=on_progress)
         self._sweeping.set()
-        self._embedding.wake()
+        await self._adopt_model()  # where it was exported there may have been none
         return self._told(await self._holdings.describe(row.id))
 
     def _told(self, info: CollectionInfo) -> CollectionInfo:

@@ -39,6 +39,7 @@ class ImportedSource(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None
     excludes: list[str]
     state: SourceState
+    own_disk: bool = False
 
 
 class ImportedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,9 @@ class Imports:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def begin(self, name: str, *, exact: bool, model: str | None, settings: dict[str, Any]) -> Importing:
+    async def begin(
+        self, name: str, *, exact: bool, model: str | None, settings: dict[str, Any], words_only: bool = False
+    ) -> Importing:
         """An empty collection that nobody sees yet; its name is taken from now on.
 
         - exact: refuse a name that is taken with `bad_request`; otherwise it gets a number behind it.
@@ -88,7 +91,7 @@ class Imports:
         for tried in names:
             try:
                 collection = await self._store.collections.create(
-                    tried, model=model, settings=settings, unfinished=True
+                    tried, model=model, words_only=words_only, settings=settings, unfinished=True
                 )
             except SamovarError as error:
                 if error.failure.code != FailureCode.BAD_REQUEST or tried == names[-1]:
@@ -153,8 +156,9 @@ class Importing:
     def _source(self, db: Database, source: ImportedSource) -> None:
         excludes = msgspec.json.encode(source.excludes).decode()
         id_ = db.execute(
-            "INSERT INTO sources (collection, kind, path, excludes, watch, state) VALUES (?, ?, ?, ?, 0, ?)",
-            [self.collection.id, source.kind, path_column(source.path), excludes, source.state],
+            "INSERT INTO sources (collection, kind, path, excludes, watch, state, own_disk)"
+            " VALUES (?, ?, ?, ?, 0, ?, ?)",
+            [self.collection.id, source.kind, path_column(source.path), excludes, source.state, source.own_disk],
         ).lastrowid
         assert id_ is not None
         self._sources.append(id_)

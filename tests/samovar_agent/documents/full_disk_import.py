@@ -20,7 +20,7 @@ def quiet(progress: Progress) -> None:
 
 async def fill(disk: Path) -> None:
     ballast = disk / "ballast"
-    ballast.write_bytes(bytes(1_500_000))
+    ballast.write_bytes(bytes(3_000_000))
     store = await Store.open(disk / "samovar.db")
     collection = await papers(store, many=300)
     await export(store, collection, disk / "f", replace=False, on_progress=quiet)
