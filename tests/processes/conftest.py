@@ -7,6 +7,8 @@ import pytest
 
 from tests.processes.agent import AgentProcess
 
+MINILM = Path("/work/shared/models/all-MiniLM-L6-v2-Q8_0.gguf")
+
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[AgentProcess]:
@@ -28,3 +30,11 @@ def loaded(agent: AgentProcess, small_model: Path) -> AgentProcess:
     run = agent.cli("import", str(small_model), "--link")
     assert run.returncode == 0, run.stderr
     return agent
+
+
+@pytest.fixture
+def minilm(agent: AgentProcess) -> str:
+    """The key of a real embedding model in the agent's library."""
+    if not MINILM.is_file():
+        pytest.skip(f"the embedding model is not at {MINILM}")
+    return str(agent.json("import", str(MINILM), "--link")["model"]["key"])

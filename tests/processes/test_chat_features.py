@@ -18,7 +18,6 @@ from tests.processes.agent import AgentProcess
 pytestmark = [pytest.mark.processes, pytest.mark.model]
 
 MODEL = "smollm2-135m"
-MINILM = Path("/work/shared/models/all-MiniLM-L6-v2-Q8_0.gguf")
 ASK: list[Any] = [{"role": "user", "content": "What is the weather in Oslo?"}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"]}
 TOOLS: list[Any] = [
@@ -36,14 +35,6 @@ class Person(pydantic.BaseModel):
 async def client(loaded: AgentProcess) -> AsyncIterator[openai.AsyncOpenAI]:
     async with openai.AsyncOpenAI(base_url=f"{loaded.url}/v1", api_key="not needed", max_retries=0) as client:
         yield client
-
-
-@pytest.fixture
-def minilm(agent: AgentProcess) -> str:
-    """A real embedding model in the agent's library."""
-    if not MINILM.is_file():
-        pytest.skip(f"the embedding model is not at {MINILM}")
-    return str(agent.json("import", str(MINILM), "--link")["model"]["key"])
 
 
 async def test_a_required_call_is_made_and_follows_its_schema(client: openai.AsyncOpenAI) -> None:

@@ -213,7 +213,7 @@ class DocumentService:
             await self._vectors.catch_up()
         self._sweeping.set()
         self._indexing.wake()  # which has time to merge the words that came
-        self._embedding.wake()
+        await self._adopt_model()  # where it was exported there may have been none
         return self._told(await self._holdings.describe(row.id))
 
     def _told(self, info: CollectionInfo) -> CollectionInfo:

@@ -42,6 +42,8 @@ def header(records: Iterator[form.Record]) -> tuple[form.Header, dict[str, Any]]
     _plain(first.name, first.model or "")
     if (first.model is None or first.dimensions == 0) and first.vectors:
         raise Unsound("it has vectors of no model")
+    if first.words_only and first.model is not None:
+        raise Unsound("it has a model, and wants none")
     try:
         settings = msgspec.json.decode(first.settings, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -96,7 +98,9 @@ class _Check:
         self._sources += 1
         # Of another machine; what lies at that path here is somebody else's until its owner says otherwise.
         state: SourceState = "present" if source.kind == "text" else "paused"
-        return ImportedSource(kind=source.kind, path=source.path, excludes=source.excludes, state=state)
+        return ImportedSource(
+            kind=source.kind, path=source.path, excludes=source.excludes, state=state, own_disk=source.own_disk
+        )
 
     def document(self, document: form.Document) -> ImportedDocument:
         self._no_chunks_missing()

@@ -57,7 +57,15 @@ class Export:
         sources = array("q")  # their ids, ascending: each pasted text is one, so that there may be a million
         for source in snapshot.sources():
             sources.append(source.id)
-            self._write(form.Source(kind=source.kind, path=source.path, excludes=source.excludes, watch=source.watch))
+            self._write(
+                form.Source(
+                    kind=source.kind,
+                    path=source.path,
+                    excludes=source.excludes,
+                    watch=source.watch,
+                    own_disk=source.own_disk,
+                )
+            )
             self._step()
         before: int | None = None
         for document in snapshot.documents():

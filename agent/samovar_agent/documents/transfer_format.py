@@ -57,6 +57,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="collection"):
     """The collection. - settings: JSON. - model, dimensions: of the vectors; None and 0 without any.
     - words_only: as in `CollectionRow`.
 
+    - words_only: it is to have no vectors. A model that it is about to change to is not in the file: the vectors are
+    those by which it was searched.
     - sources, documents, chunks: how many come. - vectors: how many at most. - exported_at: Unix seconds, for people.
     """
 
@@ -70,15 +72,21 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="collection"):
     vectors: _Count
     words_only: bool = False
     exported_at: float = 0.0
+    words_only: bool = False
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, tag="source"):
-    """Where documents came from, on the machine where they were read; the rest as in `SourceInfo`."""
+    """Where documents came from, on the machine where they were read; the rest as in `SourceInfo`.
+
+    - own_disk: as in `SourceRow`. Without it, whoever follows an imported folder while its disk is away would lose all
+    of its documents.
+    """
 
     kind: SourceKind
     path: _Path | None
     excludes: Annotated[list[_Short], Meta(max_length=1000)]
     watch: bool
+    own_disk: bool = False
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,10 +80,11 @@ class Snapshot:
     def sources(self) -> Iterator[SourceRow]:
         """Every source, by id."""
         rows = self._db.execute(
-            "SELECT id, collection, kind, path, excludes, watch, state FROM sources WHERE collection = ? ORDER BY id",
+            "SELECT id, collection, kind, path, excludes, watch, state, own_disk FROM sources WHERE collection = ?"
+            " ORDER BY id",
             [self._collection],
         )
-        for id_, collection, kind, path, excludes, watch, state in rows:
+        for id_, collection, kind, path, excludes, watch, state, own_disk in rows:
             yield SourceRow(
                 id=id_,
                 collection=collection,
@@ -92,6 +93,7 @@ class Snapshot:
                 excludes=msgspec.json.decode(excludes, type=list[str]),
                 watch=bool(watch),
                 state=state,
+                own_disk=bool(own_disk),
             )
 
     def documents(self) -> Iterator[DocumentRow]:

@@ -39,6 +39,7 @@ class ImportedSource(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None
     excludes: list[str]
     state: SourceState
+    own_disk: bool = False
 
 
 class ImportedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,8 +156,9 @@ class Importing:
     def _source(self, db: Database, source: ImportedSource) -> None:
         excludes = msgspec.json.encode(source.excludes).decode()
         id_ = db.execute(
-            "INSERT INTO sources (collection, kind, path, excludes, watch, state) VALUES (?, ?, ?, ?, 0, ?)",
-            [self.collection.id, source.kind, path_column(source.path), excludes, source.state],
+            "INSERT INTO sources (collection, kind, path, excludes, watch, state, own_disk)"
+            " VALUES (?, ?, ?, ?, 0, ?, ?)",
+            [self.collection.id, source.kind, path_column(source.path), excludes, source.state, source.own_disk],
         ).lastrowid
         assert id_ is not None
         self._sources.append(id_)

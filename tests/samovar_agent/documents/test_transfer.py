@@ -79,6 +79,31 @@ async def test_there_and_back_is_the_same(stores: Stores, tmp_path: Path) -> Non
     assert await dump(here, back) == await dump(here, collection)
 
 
+async def test_what_is_to_be_searched_by_words_alone_stays_so(stores: Stores, tmp_path: Path) -> None:
+    here, there = stores
+    collection = await here.collections.create("letters", words_only=True)
+    source = await here.sources.add(collection.id, "text")
+    await add(here, source, None, chunks_of(["Dear Ivan"]), embed=False)
+    await export(here, collection, tmp_path / "f", replace=False, on_progress=quiet)
+    came = await import_(there, tmp_path / "f", None, on_progress=quiet)
+    assert came.words_only
+    assert await dump(there, came) == await dump(here, collection)
+
+
+async def test_a_model_that_it_was_about_to_change_to_is_left_behind(stores: Stores, tmp_path: Path) -> None:
+    here, there = stores
+    collection = await papers(here)
+    await here.collections.set_models(collection.id, model=MODEL, next_model="maker/larger")
+    [chunk] = await here.vectors.without("maker/larger", collection.id, limit=1)
+    await here.vectors.put_vectors("maker/larger", [(chunk.chunk, vector_of(1)[:8])])
+    collection = await here.collections.get(collection.id)
+    await export(here, collection, tmp_path / "f", replace=False, on_progress=quiet)
+    came = await import_(there, tmp_path / "f", None, on_progress=quiet)
+    assert (came.model, came.next_model) == (MODEL, None)
+    assert await there.vectors.models() == [MODEL]
+    assert await dump(there, came) == await dump(here, collection), "with the vectors by which it is searched"
+
+
 async def test_a_search_finds_the_same(stores: Stores, tmp_path: Path) -> None:
     here, there = stores
     collection = await papers(here)

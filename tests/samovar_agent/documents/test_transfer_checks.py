@@ -131,6 +131,7 @@ LIES: dict[str, Callable[[Made], None]] = {
     "settings too large": changed(0, "settings", to='{"a":"' + "x" * 70_000 + '"}'),
     "vectors of no model": changed(0, "model", to=None),
     "vectors without dimensions": changed(0, "dimensions", to=0),
+    "a model that nobody wants": changed(0, "words_only", to=True),
     "too many dimensions": changed(0, "dimensions", to=10**9),
     "other dimensions": changed(0, "dimensions", to=9),
     "more sources": changed(0, "sources", to=3),

@@ -70,6 +70,7 @@ async def papers(store: Store, many: int = 0) -> CollectionRow:
     """A collection with everything that there can be. - many: more documents of one passage."""
     collection = await store.collections.create("papers", model=MODEL, settings={"chunk_tokens": 256, "x": ["y"]})
     folder = await store.sources.add(collection.id, "folder", "/home/me/papers", excludes=["*.tmp"], watch=True)
+    await store.sources.set_own_disk(folder.id, True)
     file = await store.sources.add(collection.id, "file", "/home/me/one.pdf")
     pasted = await store.sources.add(collection.id, "text")
     tea = chunks_of(["Green tea is not roasted.", "Wasser, das nicht mehr kocht: 75°."], "Tea › Green", 2)
@@ -117,8 +118,9 @@ async def dump(store: Store, collection: CollectionRow) -> dict[str, Any]:
         documents.append({**columns, "source": places[row.source], "says": said})
     return {
         "model": collection.model,
+        "words_only": collection.words_only,
         "settings": collection.settings,
-        "sources": [(row.kind, row.path, row.excludes) for _, row in sorted(sources.items())],
+        "sources": [(row.kind, row.path, row.excludes, row.own_disk) for _, row in sorted(sources.items())],
         "documents": sorted(documents, key=lambda document: (document["path"] or "", document["says"])),
     }
 

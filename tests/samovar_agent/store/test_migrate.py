@@ -104,9 +104,9 @@ async def test_documents_and_conversations_of_a_frozen_file(tmp_path: Path, numb
     path = tmp_path / "samovar.db"
     shutil.copy(DATA / f"v{number}.db", path)
     store = await Store.open(path)
-    [collection] = await store.collections.ls()
+    letters, collection = await store.collections.ls()
     [source] = await store.sources.ls(collection.id)
-    tea, broken, later = await store.documents.ls()
+    tea, broken, later = await store.documents.ls(collection=collection.id)
     chunks = await store.chunks.of_content(tea.content or 0)
     found = await store.chunks.words("boiling")
     vectors = await store.vectors.get("minilm", [1, 2])
@@ -116,6 +116,9 @@ async def test_documents_and_conversations_of_a_frozen_file(tmp_path: Path, numb
     await store.close()
 
     assert (collection.name, collection.model, collection.settings) == ("papers", "minilm", {"chunk_tokens": 256})
+    assert (collection.next_model, collection.words_only) == ("maker/larger", False)
+    assert (letters.name, letters.model, letters.next_model, letters.words_only) == ("Letters (2)", None, None, True)
+    assert source.own_disk
     assert (source.kind, source.path, source.excludes, source.watch) == ("folder", "/home/me/papers", ["*.tmp"], True)
     assert (tea.path, tea.state, tea.sha256, tea.title, tea.pages, tea.mtime) == (
         "/home/me/papers/tea.pdf",
@@ -128,7 +131,7 @@ async def test_documents_and_conversations_of_a_frozen_file(tmp_path: Path, numb
     assert (broken.state, broken.problem) == ("failed", '{"reason": "damaged", "message": "It ends too early."}')
     assert (later.state, later.content) == ("queued", None)
     assert [(chunk.text, chunk.heading, chunk.page, chunk.start, chunk.end) for chunk in chunks] == [
-        ("A samovar boils water.", "Tea > Water", 1, 0, 22),
+        ("A samovar boils water.", "Tea › Water", 1, 0, 22),
         ("Tea is made of it.", "Tea", 2, 23, 41),
     ]
     assert [chunk for chunk, _ in found] == [1]
@@ -143,6 +146,42 @@ async def test_documents_and_conversations_of_a_frozen_file(tmp_path: Path, numb
             number=1, at=16, until=19, name="tea.pdf", quote="boils water", document=tea.id, page=1, start=10, end=21
         )
     ]
+
+
+@pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS if migration.number >= 3])
+async def test_files_and_responses_of_a_frozen_file(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "samovar.db"
+    shutil.copy(DATA / f"v{number}.db", path)
+    store = await Store.open(path)
+    letters = await store.collections.find("Letters (2)")
+    shown = await store.vector_stores.get(letters.id)
+    letter, gone = await store.attachments.all(letters.id)
+    files = {row.id: row for row in await store.files.find([letter.file, gone.file])}
+    batch = await store.attachments.find_batch(gone.batch or 0)
+    hello, and_ = await store.responses.chain("resp_2")
+    await store.close()
+
+    assert (shown.name, shown.description, shown.metadata) == ("Letters", "of an uncle", {"owner": "me"})
+    assert (shown.counts, shown.size) == ({"completed": 1, "cancelled": 1}, 15)
+    assert (letter.status, letter.batch, letter.name) == ("completed", None, "letter.txt")
+    assert letter.attributes == {"year": 1901, "kept": True, "by": "Anna", "weight": 0.5}
+    assert (gone.status, gone.document, gone.name) == ("cancelled", None, "gone.txt")
+    assert [(row.purpose, row.size, row.sha256) for _, row in sorted(files.items())] == [
+        ("assistants", 12, "ef" * 32),
+        ("user_data", 3, "12" * 32),
+    ]
+    assert batch is not None and batch.cancelled and batch.counts == {"cancelled": 1}
+    assert (hello.id, hello.created_at, hello.input[0]["content"][0]["text"]) == ("resp_1", 1700000005.0, "Hello")
+    assert hello.response["output"][0]["content"][0]["text"] == "Hi"
+    assert (and_.previous, and_.response["output"]) == ("resp_1", [])
+
+
+@pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS])
+def test_every_table_of_a_frozen_file_has_rows(number: int) -> None:
+    with closing(sqlite3.connect(f"file:{DATA / f'v{number}.db'}?immutable=1", uri=True)) as db:
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        empty = [name for name in tables if db.execute(f'SELECT NOT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0]]
+    assert empty == []
 
 
 @pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS])
