@@ -72,7 +72,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="collection"):
     vectors: _Count
     words_only: bool = False
     exported_at: float = 0.0
-    words_only: bool = False
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, tag="source"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from samovar_agent.store.filters import DocumentFilter, condition
+from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter, condition
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -71,6 +71,7 @@ class Fitting:
     ) -> None:
         self._db = db
         self._where, self._values = condition(collections, filters)
+        self._is_all = collections is None and filters == EVERY_DOCUMENT
         self._known = known or _Known(0)
 
     @property
@@ -121,6 +122,8 @@ class Fitting:
         return _Known(revision, newest, passes=passes)
 
     def _are_few(self) -> bool:
+        if self._is_all:  # then looking at the best of all is cheaper, and few of them do not fit
+            return False
         documents = int(self._db.execute("SELECT coalesce(max(id), 0) FROM documents").fetchone()[0])
         most = max(_FEW_DOCUMENTS, documents // _FEW_SHARE)
         question = f"SELECT count(*) FROM (SELECT 1 FROM documents WHERE {self._where} LIMIT :most)"  # noqa: S608
