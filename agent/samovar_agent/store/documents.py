@@ -98,10 +98,13 @@ class Documents:
     async def add(self, documents: Sequence[NewDocument]) -> list[int]:
         """New rows in the state "queued"; returns their ids. One whose source has its path already is queued anew."""
 
-        def insert(db: Database) -> list[int]:
-            return [_add(db, document) for document in documents]
+        def insert(db: Database) -> tuple[list[int], bool]:
+            newest = int(db.execute("SELECT coalesce(max(id), 0) FROM documents").fetchone()[0])
+            ids = [_add(db, document) for document in documents]
+            return ids, any(id_ <= newest for id_ in ids)
 
-        return await self._store.run(insert)
+        ids, _ = await self._store.run(insert, rearranges=lambda added: added[1])
+        return ids
 
     async def queue(self, id_: int, *, size: int, mtime: float, sha256: str | None = None) -> None:
         """Have it read anew, since the file has changed; whoever reads the old version stores nothing any more."""
@@ -395,7 +398,10 @@ class Documents:
 
     async def mark_interrupted(self) -> None:
         """Queue again what an agent that died was reading."""
-        await self._store.run(lambda db: db.execute("UPDATE documents SET state = 'queued' WHERE state = 'indexing'"))
+        await self._store.run(
+            lambda db: db.execute("UPDATE documents SET state = 'queued' WHERE state = 'indexing'"),
+            rearranges=lambda _: False,
+        )
 
 
 def _add(db: Database, document: NewDocument) -> int:
