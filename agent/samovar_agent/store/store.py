@@ -22,7 +22,7 @@ from samovar_agent.store.conversations import Conversations
 from samovar_agent.store.digests import Digests
 from samovar_agent.store.documents import Documents
 from samovar_agent.store.downloads import Downloads
-from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
+from samovar_agent.store.filters import DocumentFilter
 from samovar_agent.store.fitting import Fitting, Fittings
 from samovar_agent.store.hub_answers import HubAnswers
 from samovar_agent.store.journal import Journal
@@ -119,11 +119,9 @@ class Store:
         self,
         collections: Sequence[int] | None,
         filters: DocumentFilter,
-        function: Callable[[Database, Fitting | None], T],
+        function: Callable[[Database, Fitting], T],
     ) -> T:
-        """As `read`, with what says which chunks fit; None where all do. - collections: None for all."""
-        if collections is None and filters == EVERY_DOCUMENT:
-            return await self.read(lambda db: function(db, None))
+        """As `read`, with what says which chunks fit; those of no document never do. - collections: None for all."""
         revision = self.revision
         return await self.read(lambda db: function(db, self._fittings.of(db, revision, collections, filters)))
 

@@ -50,10 +50,10 @@ class WordSearch:
         self,
         db: Database,
         query: str,
-        fitting: Fitting | None,
+        fitting: Fitting,
         limit: int,
     ) -> Found:
-        """See `Chunks.words`. - fitting: None where all documents count."""
+        """See `Chunks.words`."""
         words = _words(query)
         if not words or limit < 1:
             return []
@@ -64,7 +64,7 @@ class WordSearch:
         present = sorted((word for word in words if counts[word]), key=lambda word: counts[word])
         if not present:
             return []
-        if fitting is not None and fitting.few:
+        if fitting.few:
             words = _first(present, counts, _LOOKED_AT)
             found = _of_these(db, words, fitting.every(), limit)
             if len(found) < limit and len(words) < len(present):
@@ -125,7 +125,7 @@ def _expression(words: Sequence[str], between: str = " OR ") -> str:
 
 
 def _best(
-    db: Database, rare: list[str], words: list[str], fitting: Fitting | None, limit: int, *, joined: bool = False
+    db: Database, rare: list[str], words: list[str], fitting: Fitting, limit: int, *, joined: bool = False
 ) -> Found:
     """The best chunks of those that have `rare` words, by all words. - joined: all of the rare words."""
     reach = limit * _AHEAD
@@ -136,8 +136,6 @@ def _best(
         for chunk, score in _of_these(db, others, list(scores), reach):
             scores[chunk] += score
         ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    if fitting is None:
-        return ranked[:limit]
     fits = fitting.of([chunk for chunk, _ in ranked])
     found = [one for one in ranked if one[0] in fits]
     if len(found) < limit and not complete and not joined:
