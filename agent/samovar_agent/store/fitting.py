@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from samovar_agent.store.filters import DocumentFilter, condition
+from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter, condition
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -71,6 +71,7 @@ class Fitting:
     ) -> None:
         self._db = db
         self._where, self._values = condition(collections, filters)
+        self._filtered = collections is not None or filters != EVERY_DOCUMENT
         self._known = known or _Known(0)
 
     @property
@@ -104,7 +105,7 @@ class Fitting:
         """What is worth remembering. - before: what was remembered; chunks may only have been added since."""
         newest = int(self._db.execute("SELECT coalesce(max(id), 0) FROM chunks").fetchone()[0])
         if before is None:
-            return _Known(revision, newest, every=self._after(0) if self._are_few() else None)
+            return _Known(revision, newest, every=self._after(0) if self._filtered and self._are_few() else None)
         if before.every is not None:
             more = self._after(before.newest) if newest > before.newest else []
             if len(before.every) + len(more) > 2 * max(_FEW_DOCUMENTS, newest // _FEW_SHARE):  # no more so few
