@@ -71,7 +71,7 @@ class Fitting:
     ) -> None:
         self._db = db
         self._where, self._values = condition(collections, filters)
-        self._is_all = collections is None and filters == EVERY_DOCUMENT
+        self._filtered = collections is not None or filters != EVERY_DOCUMENT
         self._known = known or _Known(0)
 
     @property
@@ -105,7 +105,7 @@ class Fitting:
         """What is worth remembering. - before: what was remembered; chunks may only have been added since."""
         newest = int(self._db.execute("SELECT coalesce(max(id), 0) FROM chunks").fetchone()[0])
         if before is None:
-            return _Known(revision, newest, every=self._after(0) if self._are_few() else None)
+            return _Known(revision, newest, every=self._after(0) if self._filtered and self._are_few() else None)
         if before.every is not None:
             more = self._after(before.newest) if newest > before.newest else []
             if len(before.every) + len(more) > 2 * max(_FEW_DOCUMENTS, newest // _FEW_SHARE):  # no more so few
@@ -122,8 +122,6 @@ class Fitting:
         return _Known(revision, newest, passes=passes)
 
     def _are_few(self) -> bool:
-        if self._is_all:  # then looking at the best of all is cheaper, and few of them do not fit
-            return False
         documents = int(self._db.execute("SELECT coalesce(max(id), 0) FROM documents").fetchone()[0])
         most = max(_FEW_DOCUMENTS, documents // _FEW_SHARE)
         question = f"SELECT count(*) FROM (SELECT 1 FROM documents WHERE {self._where} LIMIT :most)"  # noqa: S608

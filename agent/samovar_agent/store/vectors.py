@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from samovar_agent.store.columns import slices
-from samovar_agent.store.filters import DocumentFilter
+from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
 from samovar_agent.store.fitting import Fitting
 from samovar_protocol import FailureCode, SamovarError
 
@@ -94,6 +94,8 @@ class Vectors:
     ) -> T:
         """As `with_rows`, with what says which chunks fit. - collections: None for all."""
 
+        if collections is None and filters == EVERY_DOCUMENT:
+            return await self.with_rows(model, lambda rows_of: function(rows_of, None))
         return await self._store.read_filtered(
             collections, filters, lambda db, fitting: function(partial(_rows, db, model), fitting)
         )
