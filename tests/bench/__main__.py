@@ -17,6 +17,9 @@ from tests.bench import (
     compare,
     decode,
     documents_life,
+    documents_ingest,
+    documents_quality,
+    documents_search,
     embeddings,
     first,
     idle,
@@ -43,6 +46,9 @@ BENCHMARKS = {
     "documents-warm": documents_life.warm,
     "documents-edit": documents_life.edit,
     "documents-embed": documents_life.embed,
+    "documents-ingest": documents_ingest.measure,
+    "documents-search": documents_search.measure,
+    "documents-quality": documents_quality.measure,
     "idle": idle.measure,
 }
 
@@ -61,8 +67,20 @@ def main() -> int:
         "--python", type=Path, metavar="FILE", help="an interpreter that has sentence-transformers, for `embeddings`"
     )
     parser.add_argument("--rounds", type=int, metavar="N", default=5, help="runs of each when comparing with --server")
+    parser.add_argument(
+        "--chunks", type=int, metavar="N", default=documents_search.CHUNKS, help="in the store of `documents-search`"
+    )
+    parser.add_argument(
+        "--collection",
+        type=Path,
+        metavar="FOLDER",
+        default=documents_quality.COLLECTION,
+        help="with judged queries, for `documents-quality`",
+    )
     options = parser.parse_args()
     benchmarks = dict(BENCHMARKS)
+    benchmarks["documents-search"] = partial(documents_search.measure, chunks=options.chunks)
+    benchmarks["documents-quality"] = partial(documents_quality.measure, collection=options.collection.expanduser())
     if options.server:
         server, rounds = options.server.expanduser(), options.rounds
         benchmarks["compare"] = partial(compare.measure, server=server, client=options.client, rounds=rounds)

@@ -168,12 +168,12 @@ class Embedding:
 
     async def drop_unused(self) -> None:
         """Remove the vectors of models that no collection has any more."""
-        used = {model for row in await self._store.collections.ls() for model in (row.model, row.next_model)}
+        used = await self._store.collections.models()
         for model in await self._store.vectors.models():
             if model not in used:
                 while await self._store.vectors.drop(model):
                     pass
-        await self._vectors.keep_only([model for model in used if model is not None])
+        await self._vectors.keep_only(sorted(used))
 
 
 def _text(chunk: Unembedded, limit: int) -> str:

@@ -36,6 +36,11 @@ class LazyVectorSearch:
         ):  # an index that is not open is made equal to the store when it is opened
             await self._search.remove(chunks)
 
+    async def catch_up(self) -> None:
+        """See `VectorSearch.catch_up`."""
+        if self._search is not None:  # as above
+            await self._search.catch_up()
+
     async def nearest(
         self,
         model: str,

@@ -207,8 +207,12 @@ class DocumentService:
     async def import_(self, request: DocsImport, *, on_progress: Callable[[Progress], None]) -> CollectionInfo:
         """Take in such a file."""
         path = Path(absolute(request.path))
-        row = await transfer.import_(self._store, path, request.name, on_progress=on_progress)
+        try:
+            row = await transfer.import_(self._store, path, request.name, on_progress=on_progress)
+        finally:  # an index that was opened meanwhile has some of it, whatever became of the import
+            await self._vectors.catch_up()
         self._sweeping.set()
+        self._indexing.wake()  # which has time to merge the words that came
         self._embedding.wake()
         return self._told(await self._holdings.describe(row.id))
 

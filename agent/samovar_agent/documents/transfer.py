@@ -107,7 +107,11 @@ async def import_(
         await _check_dimensions(store, head)
         begun = asyncio.ensure_future(
             store.imports.begin(
-                head.name if name is None else name, exact=name is not None, model=head.model, settings=settings
+                head.name if name is None else name,
+                exact=name is not None,
+                model=head.model,
+                words_only=head.words_only,
+                settings=settings,
             )
         )
         try:

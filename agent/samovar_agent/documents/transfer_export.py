@@ -50,6 +50,7 @@ class Export:
                 documents=counts.documents,
                 chunks=counts.chunks,
                 vectors=counts.vectors,
+                words_only=collection.words_only,
                 exported_at=time.time(),
             )
         )

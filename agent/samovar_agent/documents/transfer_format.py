@@ -55,6 +55,7 @@ _Place = Annotated[int, Meta(ge=0, le=1 << 26)]
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="collection"):
     """The collection. - settings: JSON. - model, dimensions: of the vectors; None and 0 without any.
+    - words_only: as in `CollectionRow`.
 
     - sources, documents, chunks: how many come. - vectors: how many at most. - exported_at: Unix seconds, for people.
     """
@@ -67,6 +68,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="collection"):
     documents: _Count
     chunks: _Count
     vectors: _Count
+    words_only: bool = False
     exported_at: float = 0.0
 
 

@@ -42,7 +42,7 @@ Allowed = Sequence[int] | Ids | Callable[[Ids], NDArray[np.bool_]]
 _EXACT_BYTES = 32 << 20
 """Vectors kept in memory: 21,845 of 384 dimensions. With more of them codes are faster, and a 32nd of the size."""
 _CANDIDATES = 500
-_CANDIDATES_EACH = 10
+_CANDIDATES_EACH = 5
 """How many vectors the store is asked for in a search: at least, and for each result that is wanted."""
 _BATCH = 4096
 _CROWDED = 4

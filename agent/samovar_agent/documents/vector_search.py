@@ -16,11 +16,15 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from samovar_agent.documents.vector_index import Rows, VectorIndex
+from samovar_agent.documents.vector_index import Allowed, Rows, VectorIndex
+from samovar_agent.documents.vector_index_state import Ids
 from samovar_agent.documents.vector_indexes import VectorIndexes
 from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
+from samovar_agent.store.fitting import Fitting
 from samovar_agent.store.store import Store
+from samovar_agent.store.vectors import RowsOf
 
 
 class VectorSearch:
@@ -72,13 +76,13 @@ class VectorSearch:
         index = await self._index(model)
         if index is None or len(query) != index.dimensions * 4:
             return []
-        allowed = None
-        if collections is not None or filters != EVERY_DOCUMENT:
-            allowed = await self._store.chunks.ids(collections, filters)
         vector = np.frombuffer(query, dtype=np.float32)
-        return await self._store.vectors.with_rows(
-            model, lambda rows_of: index.search(vector, limit, rows_of, allowed=allowed)
-        )
+
+        def search(rows_of: RowsOf, fitting: Fitting) -> list[tuple[int, float]]:
+            allowed: Allowed = fitting.every() if fitting.few else partial(_which_fit, fitting)
+            return index.search(vector, limit, rows_of, allowed=allowed)
+
+        return await self._store.vectors.with_filter(model, collections, filters, search)
 
     async def keep_only(self, models: Sequence[str]) -> None:
         """Forget what is kept of all other models."""
@@ -106,6 +110,13 @@ class VectorSearch:
             await self._store.vectors.with_rows(model, lambda rows_of: index.catch_up(ids, rows_of))
             self._open[model] = index
             return index
+
+
+def _which_fit(fitting: Fitting, ids: Ids) -> NDArray[np.bool_]:
+    if fitting.passes is None:
+        return np.isin(ids, np.fromiter(fitting.of(ids.tolist()), dtype=np.int64))
+    passes = np.frombuffer(fitting.passes, dtype=np.bool_)
+    return np.asarray(passes.take(ids, mode="clip") & (ids < len(passes)))
 
 
 def _add(index: VectorIndex, rows: Rows) -> None:

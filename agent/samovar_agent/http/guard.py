@@ -6,6 +6,7 @@ stops pages that nobody allowed, and the demand for JSON stops the cross-site fo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,6 +15,7 @@ from aiohttp import web
 from samovar_agent.http import binding
 from samovar_agent.http.binding import Bound
 from samovar_agent.http.errors import HttpRefusal
+from samovar_agent.platforms import connection_user
 from samovar_agent.settings import ServerSettings
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Scope, TokenInfo
@@ -103,12 +105,15 @@ class Guard:
         """The valid API token that came with the request, if any; raises where one is needed and not there.
 
         On loopback, unless the setting `server.require_token` says otherwise, any token is accepted and none is
-        needed: SDKs insist on sending some key, and people type "not-needed".
+        needed: SDKs insist on sending some key, and people type "not-needed". But whoever reads documents must be the
+        user whose they are, as far as the system tells: others on this machine could otherwise read their files.
         """
         if needs == "nothing":
             return None
         secret = _secret(request)
+        wanted = () if needs == "any token" else (needs,) if isinstance(needs, str) else needs
         required = self._settings().require_token or (self.bound.exposed and not _is_local(request))
+        required = required or ("documents" in wanted and _is_somebody_else(request))
         if secret is None:
             if required:
                 raise _unauthorized("This server needs an API token.")
@@ -118,15 +123,14 @@ class Guard:
             if required:
                 raise _unauthorized("The API token is unknown or revoked.")
             return None
-        if required and "admin" not in token.scopes:
-            wanted = () if needs == "any token" else (needs,) if isinstance(needs, str) else needs
-            if lacking := [scope for scope in wanted if scope not in token.scopes]:
-                options = " ".join(f"--scope {scope}" for scope in wanted)
-                raise SamovarError(
-                    FailureCode.FORBIDDEN,
-                    f"The API token '{token.name}' does not have the scope '{lacking[0]}'.",
-                    hint=f"Make one that has: `samovar server token create NAME {options}`.",
-                )
+        lacking = [scope for scope in wanted if not {scope, "admin"} & set(token.scopes)]
+        if required and lacking:
+            options = " ".join(f"--scope {scope}" for scope in wanted)
+            raise SamovarError(
+                FailureCode.FORBIDDEN,
+                f"The API token '{token.name}' does not have the scope '{lacking[0]}'.",
+                hint=f"Make one that has: `samovar server token create NAME {options}`.",
+            )
         return token
 
     def _knows_host(self, request: web.Request) -> bool:
@@ -168,6 +172,16 @@ def _is_local(request: web.Request) -> bool:
         address is not None and binding.is_loopback(address)
         for address in (_address(request, "peername"), _address(request, "sockname"))
     )
+
+
+def _is_somebody_else(request: web.Request) -> bool:
+    """Whether another user of this machine is at the other end; the administrator may read everything anyway."""
+    transport = request.transport
+    own, other = (transport.get_extra_info(end) if transport is not None else None for end in ("sockname", "peername"))
+    if not (isinstance(own, tuple) and isinstance(other, tuple)):
+        return False  # a socket in a folder, whose permissions decide, or a connection that is lost
+    user = connection_user((own[0], own[1]), (other[0], other[1]))
+    return user is not None and user not in (0, os.geteuid())
 
 
 def _address(request: web.Request, end: Literal["peername", "sockname"]) -> str | None:

@@ -34,8 +34,10 @@ def find_number(text: str, what: str, *, prefix: str = "") -> int:
 
 
 def number_of(text: str, prefix: str = "") -> int | None:
-    """The number in an id, or None where it is no such id."""
+    """The number in an id, or None where it is no such id. An id has one spelling: there is no "file-07"."""
     digits = text.removeprefix(prefix)
     if not text.startswith(prefix) or not (digits.isascii() and digits.isdecimal()) or len(digits) > 18:
+        return None
+    if digits.startswith("0"):
         return None
     return int(digits)

@@ -67,7 +67,9 @@ class Chunks:
 
         - query: any text. - collections: None for all. - filters: which documents count. - limit: at most so many.
         """
-        return await self._store.read(lambda db: self._search.search(db, query, collections, filters, limit))
+        return await self._store.read_filtered(
+            collections, filters, lambda db, fitting: self._search.search(db, query, fitting, limit)
+        )
 
     async def get(self, ids: Sequence[int]) -> list[ChunkRow]:
         """These chunks in this order; those that are gone are left out."""
@@ -129,7 +131,7 @@ class Chunks:
             db.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES ('merge', ?)", [_MERGED_PAGES])
             return db.conn.total_changes - before > 1
 
-        return await self._store.run(merge)
+        return await self._store.run(merge, rearranges=lambda _: False)
 
     async def rebuild_words(self) -> None:
         """Make the index of words anew from the texts; nothing else is written meanwhile."""

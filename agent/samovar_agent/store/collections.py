@@ -100,6 +100,12 @@ class Collections:
         """Every collection, sorted by name."""
         return await self._read("TRUE ORDER BY name", [])
 
+    async def models(self) -> set[str]:
+        """Whose vectors are wanted, also by what is still being imported."""
+        question = "SELECT model FROM collections UNION SELECT next_model FROM collections"
+        rows = await self._store.read(lambda db: db.execute(question).fetchall())
+        return {row[0] for row in rows if row[0] is not None}
+
     async def get(self, id_: int) -> CollectionRow:
         """The collection with this id. Raises `not_found`."""
         return _only(await self._read("id = ?", [id_]), f"number {id_}")

@@ -122,7 +122,7 @@ class Documents:
                 db.execute(f"UPDATE documents SET state = 'indexing' WHERE id IN ({marks})", ids)  # noqa: S608
             return [_row({**row, "state": "indexing"}) for row in rows]
 
-        return await self._store.run(begin)
+        return await self._store.run(begin, rearranges=lambda _: False)
 
     async def known_contents(self, digests: Collection[str]) -> set[tuple[str, str]]:
         """Which of these files are stored already: their digests, each with the recipe that they were cut by."""
@@ -171,7 +171,11 @@ class Documents:
         self, documents: Sequence[tuple[DocumentRow, Sequence[NewChunk]]], *, recipe: str = ""
     ) -> list[Stored | None]:
         """`put_document` for several in one transaction; for small files that is many times faster."""
-        return await self._store.run(lambda db: _put_all(db, documents, recipe))
+        fresh = all(document.content is None for document, _ in documents)
+        return await self._store.run(
+            lambda db: _put_all(db, documents, recipe),
+            rearranges=lambda stored: not fresh or any(one is not None and not one.added for one in stored),
+        )
 
     async def put_text(
         self, document: NewDocument, chunks: Sequence[NewChunk], *, recipe: str = ""
@@ -206,12 +210,16 @@ class Documents:
         await self._store.run(update)
 
     async def retry(self, collection: int | None, ids: Sequence[int]) -> int:
-        """Queue again what failed; how many. - collection: None for all. - ids: only these; empty for all."""
+        """Queue again what failed; how many. - collection: None for all. - ids: only these; empty for all.
+
+        Not from sources that are paused: an imported one names files of another machine.
+        """
 
         def update(db: Database) -> int:
             return db.execute(
                 "UPDATE documents SET state = 'queued', revision = revision + 1 WHERE state = 'failed'"
-                " AND path IS NOT NULL AND (:collection IS NULL OR collection = :collection)"
+                " AND path IS NOT NULL AND source NOT IN (SELECT id FROM sources WHERE state = 'paused')"
+                " AND (:collection IS NULL OR collection = :collection)"
                 " AND (:all OR id IN (SELECT value FROM json_each(:ids)))",
                 {"collection": collection, "all": not ids, "ids": msgspec.json.encode(list(ids)).decode()},
             ).rowcount
@@ -258,7 +266,8 @@ class Documents:
             lambda db: db.execute(
                 "UPDATE documents SET state = 'failed', problem = ? WHERE id = ? AND revision = ?",
                 [text_column(problem), document.id, document.revision],
-            )
+            ),
+            rearranges=lambda _: False,
         )
 
     async def move(self, id_: int, path: str, name: str) -> None:

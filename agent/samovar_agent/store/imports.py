@@ -79,7 +79,9 @@ class Imports:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def begin(self, name: str, *, exact: bool, model: str | None, settings: dict[str, Any]) -> Importing:
+    async def begin(
+        self, name: str, *, exact: bool, model: str | None, settings: dict[str, Any], words_only: bool = False
+    ) -> Importing:
         """An empty collection that nobody sees yet; its name is taken from now on.
 
         - exact: refuse a name that is taken with `bad_request`; otherwise it gets a number behind it.
@@ -88,7 +90,7 @@ class Imports:
         for tried in names:
             try:
                 collection = await self._store.collections.create(
-                    tried, model=model, settings=settings, unfinished=True
+                    tried, model=model, words_only=words_only, settings=settings, unfinished=True
                 )
             except SamovarError as error:
                 if error.failure.code != FailureCode.BAD_REQUEST or tried == names[-1]:

@@ -10,7 +10,7 @@ Nobody else opens the file while the agent runs; the event loop never waits for 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -25,6 +25,8 @@ from samovar_agent.store.documents import Documents
 from samovar_agent.store.downloads import Downloads
 from samovar_agent.store.exports import Exports
 from samovar_agent.store.files import Files
+from samovar_agent.store.filters import DocumentFilter
+from samovar_agent.store.fitting import Fitting, Fittings
 from samovar_agent.store.hub_answers import HubAnswers
 from samovar_agent.store.imports import Imports
 from samovar_agent.store.journal import Journal
@@ -47,7 +49,8 @@ T = TypeVar("T")
 class Store:
     """The open database; made by `Store.open`.
 
-    - path: the file. - journal_mode: "wal" unless the file system refuses it.
+    - path: the file. - journal_mode: "wal" unless the file system refuses it. - revision: counts what may change
+    which of the chunks that are there fit a filter; new chunks do not.
     - models, journal, tokens, digests, downloads, hub_answers, schedule, collections, sources, documents, chunks,
     vectors, exports, imports, files, attachments, vector_stores, conversations,
     responses: one object for what belongs together.
@@ -56,6 +59,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal_mode = ""
+        self.revision = 0
         self.models = Models(self)
         self.journal = Journal(self)
         self.tokens = Tokens(self)
@@ -77,6 +81,7 @@ class Store:
         self.responses = Responses(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
+        self._fittings = Fittings()
         self._db: Database | None = None
         self._closed = False
 
@@ -106,12 +111,14 @@ class Store:
             self._thread.shutdown(wait=False)
             await closing
 
-    async def run(self, function: Callable[[Database], T]) -> T:
+    async def run(self, function: Callable[[Database], T], *, rearranges: Callable[[T], bool] = lambda _: True) -> T:
         """Call `function(db)` on the store's thread, as one transaction; it is on the disk when this returns.
 
+        - rearranges: whether, by what came of it, it may have changed to which documents the chunks belong that were
+        there before, or whether these documents fit a filter.
         Raises what `function` raises, after which nothing of it has happened, or `disk_full`.
         """
-        return await self._call(lambda: self._transaction(function))
+        return await self._call(lambda: self._transaction(function, rearranges))
 
     async def read(self, function: Callable[[Database], T]) -> T:
         """Call `function(db)`, which writes nothing, beside whatever is being written; it sees the last commit.
@@ -121,6 +128,16 @@ class Store:
         if self.journal_mode != "wal":  # a rollback journal lets nobody read while somebody writes
             return await self.run(function)
         return await self._call(lambda: self._readers.transaction(function), self._readers.threads)
+
+    async def read_filtered(
+        self,
+        collections: Sequence[int] | None,
+        filters: DocumentFilter,
+        function: Callable[[Database, Fitting], T],
+    ) -> T:
+        """As `read`, with what says which chunks fit; never those of no document. - collections: None for all."""
+        revision = self.revision
+        return await self.read(lambda db: function(db, self._fittings.of(db, revision, collections, filters)))
 
     async def check(self) -> str | None:
         """What is wrong with the file, or None; reads all of it."""
@@ -153,7 +170,11 @@ class Store:
             self._db.close()
             self._db = None
 
-    def _transaction(self, function: Callable[[Database], T]) -> T:
+    def _transaction(self, function: Callable[[Database], T], rearranges: Callable[[T], bool]) -> T:
         assert self._db is not None, "the store is closed"
         with self._db.atomic():
-            return function(self._db)
+            result = function(self._db)
+        # Only now: who reads meanwhile must not take what was before for what is.
+        if rearranges(result):
+            self.revision += 1
+        return result

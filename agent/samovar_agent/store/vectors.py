@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from samovar_agent.store.columns import slices
+from samovar_agent.store.filters import DocumentFilter
+from samovar_agent.store.fitting import Fitting
 from samovar_protocol import FailureCode, SamovarError
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Vectors:
                 ).rowcount
             ]
 
-        return await self._store.run(insert)
+        return await self._store.run(insert, rearranges=lambda _: False)
 
     async def get(self, model: str, chunks: Sequence[int]) -> dict[int, bytes]:
         """The vectors of these chunks, as far as there are any."""
@@ -81,18 +83,20 @@ class Vectors:
 
     async def with_rows(self, model: str, function: Callable[[RowsOf], T]) -> T:
         """Call `function` beside whatever is being written, with what finds the vectors of chunks; it may block."""
+        return await self._store.read(lambda db: function(partial(_rows, db, model)))
 
-        def rows(db: Database, chunks: list[int]) -> list[tuple[int, bytes]]:
-            found: list[tuple[int, bytes]] = []
-            for marks, some in slices(chunks):
-                found += db.execute(
-                    "SELECT chunk, vector FROM chunk_vectors"  # noqa: S608
-                    f" WHERE chunk IN ({marks}) AND model = (SELECT id FROM embedding_models WHERE key = ?)",
-                    [*some, model],
-                ).fetchall()
-            return found
+    async def with_filter(
+        self,
+        model: str,
+        collections: Sequence[int] | None,
+        filters: DocumentFilter,
+        function: Callable[[RowsOf, Fitting], T],
+    ) -> T:
+        """As `with_rows`, with what says which chunks fit. - collections: None for all."""
 
-        return await self._store.read(lambda db: function(partial(rows, db)))
+        return await self._store.read_filtered(
+            collections, filters, lambda db, fitting: function(partial(_rows, db, model), fitting)
+        )
 
     async def after(self, model: str, chunk: int, limit: int = 2000) -> list[tuple[int, bytes]]:
         """The next vectors in the order of their chunks, to make an index of. - chunk: the last before, 0 at first."""
@@ -170,6 +174,17 @@ class Vectors:
                 ).rowcount
             )
         )
+
+
+def _rows(db: Database, model: str, chunks: list[int]) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    for marks, some in slices(chunks):
+        found += db.execute(
+            "SELECT chunk, vector FROM chunk_vectors"  # noqa: S608
+            f" WHERE chunk IN ({marks}) AND model = (SELECT id FROM embedding_models WHERE key = ?)",
+            [*some, model],
+        ).fetchall()
+    return found
 
 
 def model_id(db: Database, key: str, dimensions: int) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from samovar_agent.store.filters import DocumentFilter, Values, condition
+import msgspec
+
+from samovar_agent.store.fitting import Fitting, as_json
 from samovar_agent.store.stop_words import STOP_WORDS
 
 if TYPE_CHECKING:
@@ -17,80 +19,81 @@ _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 64
 """Of one query; whoever pastes a page to find more like it gets its first lines."""
 _LONGEST_WORD = 100
-_MOST_ROWS = 20_000
-"""A query may touch so many chunks. Words that are in more are left out where rarer ones are there: they would cost the
-most and say the least."""
-_AHEAD = 20
-"""So many times as many chunks as were asked for are looked at before the filter is applied first."""
+_SMALL = 10_000
+"""Chunks, up to which every one that has a word is scored."""
+_SCORED = 5_000
+"""In more chunks than those, the rarest words find so many; the others only decide which of them are best."""
+_LOOKED_AT = 40_000
+"""Entries of the index; words that are in still more chunks are left out: they cost the most and say the least."""
+_AHEAD = 5
+"""So many times as many chunks as were asked for are scored by all words, and compared with the filter."""
 _REMEMBERED = 10_000
-"""Common words of which it is known that they are."""
+"""Words of which it is known in how many chunks they are."""
+_GROWN = 1.1
 
 # Title and heading weigh more than text: they say what it is about.
 _SCORE = "-bm25(chunk_words, 2.0, 1.5, 1.0)"
 
 Found = list[tuple[int, float]]
 
+_numbers = msgspec.json.Decoder(list[int])
+_scores = msgspec.json.Decoder(list[float])
+
 
 class WordSearch:
-    """Searches the index of words; remembers which words are common. Used from several threads."""
+    """Searches the index of words; remembers how common words are. Used from several threads."""
 
     def __init__(self) -> None:
-        self._common: dict[str, int] = {}
+        self._known: dict[str, tuple[int, int]] = {}
 
     def search(
         self,
         db: Database,
         query: str,
-        collections: Sequence[int] | None,
-        filters: DocumentFilter,
+        fitting: Fitting,
         limit: int,
     ) -> Found:
         """See `Chunks.words`."""
         words = _words(query)
         if not words or limit < 1:
             return []
-        rare, words = self._rare(db, words)
-        if not rare:
-            return []
-        where, values = condition(collections, filters)
-        found, complete = _best_that_fit(db, rare, where, values, limit)
-        if not complete:
-            found = _fitting(db, rare, where, values, limit)
-        if len(found) < limit and len(rare) < len(words) and _are_few(db, where, values):
-            # What is common everywhere may be all that a small collection has of the query.
-            found = _fitting(db, words, where, values, limit)
-        return found
-
-    def _rare(self, db: Database, words: list[str]) -> tuple[list[str], list[str]]:
-        """The rarest words, up to `_MOST_ROWS` chunks and one at least; and all that are anywhere."""
         size = int(db.execute("SELECT coalesce(max(id), 0) FROM chunks").fetchone()[0])
-        if size <= _MOST_ROWS:
-            return words, words
-        if len(self._common) > _REMEMBERED:
-            self._common.clear()
+        if size <= _SMALL:
+            return _best(db, words, words, fitting, limit)
         counts = {word: self._count(db, word, size) for word in words}
-        chosen: list[str] = []
-        rows = 0
         present = sorted((word for word in words if counts[word]), key=lambda word: counts[word])
-        for word in present:
-            rows += counts[word]
-            if chosen and rows > _MOST_ROWS:
-                break
-            chosen.append(word)
-        return chosen, present
+        if not present:
+            return []
+        if fitting.few:
+            words = _first(present, counts, _LOOKED_AT)
+            found = _of_these(db, words, fitting.every(), limit)
+            if len(found) < limit and len(words) < len(present):
+                # What is common everywhere may be all that a small collection has of the query.
+                found = _of_these(db, present, fitting.every(), limit)
+            return found
+        words = _first(present, counts, _LOOKED_AT)
+        others = [word for word in present if word != present[0]]
+        if counts[present[0]] > _SCORED and others:
+            # All of them are common: what has two of them is better than what has one, and far less.
+            found = _best(db, [present[0], others[0]], words, fitting, limit, joined=True)
+            if len(found) == limit:
+                return found
+        return _best(db, _first(present, counts, _SCORED), words, fitting, limit)
 
     def _count(self, db: Database, word: str, size: int) -> int:
-        """In how many chunks the word is; `_MOST_ROWS` + 1 stands for all that is more."""
-        if self._common.get(word, 0) * 2 > size:  # still as common, unless there is twice as much to search
-            return _MOST_ROWS + 1
+        """In about how many chunks the word is; `_LOOKED_AT` + 1 stands for all that is more."""
+        known = self._known.get(word)
+        if known is not None and size <= known[1] * _GROWN:
+            return known[0]
         count = int(
             db.execute(
                 "SELECT count(*) FROM (SELECT 1 FROM chunk_words WHERE chunk_words MATCH ? LIMIT ?)",
-                [_expression([word]), _MOST_ROWS + 1],
+                [_expression([word]), _LOOKED_AT + 1],
             ).fetchone()[0]
         )
-        if count > _MOST_ROWS:
-            self._common[word] = size
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        self._known[word] = (count, size)
         return count
 
 
@@ -105,48 +108,82 @@ def _words(query: str) -> list[str]:
     return [word for word in words if word not in STOP_WORDS][:_MOST_WORDS] or words[:_MOST_WORDS]
 
 
-def _expression(words: Sequence[str]) -> str:
-    return " OR ".join(f'"{word}"' for word in words)
+def _first(words: Sequence[str], counts: Mapping[str, int], most: int) -> list[str]:
+    """The first words, up to `most` entries of the index and one word at least."""
+    chosen: list[str] = []
+    entries = 0
+    for word in words:
+        entries += counts[word]
+        if chosen and entries > most:
+            break
+        chosen.append(word)
+    return chosen
 
 
-def _best_that_fit(db: Database, words: Sequence[str], where: str, values: Values, limit: int) -> tuple[Found, bool]:
-    """The best chunks of all, less those that do not fit; and whether these are all that may be had."""
+def _expression(words: Sequence[str], between: str = " OR ") -> str:
+    return between.join(f'"{word}"' for word in words)
+
+
+def _best(
+    db: Database, rare: list[str], words: list[str], fitting: Fitting, limit: int, *, joined: bool = False
+) -> Found:
+    """The best chunks of those that have `rare` words, by all words. - joined: all of the rare words."""
     reach = limit * _AHEAD
-    ranked = db.execute(
-        f"SELECT rowid AS id, {_SCORE} AS score FROM chunk_words WHERE chunk_words MATCH ?"  # noqa: S608
-        " ORDER BY score DESC, id LIMIT ?",
-        [_expression(words), reach],
-    ).fetchall()
-    fits = (
-        "SELECT 1 FROM chunks JOIN documents ON documents.content = chunks.content"  # noqa: S608 - only texts of ours
-        f" WHERE chunks.id = :chunk AND {where} LIMIT 1"
-    )
-    found: Found = []
-    for id_, score in ranked:
-        if db.execute(fits, {**values, "chunk": id_}).fetchone():
-            found.append((id_, score))
-            if len(found) == limit:
-                return found, True
-    return found, len(ranked) < reach
+    ranked = _ranked(db, rare, reach, joined)
+    complete = len(ranked) < reach
+    if (others := _without(words, rare)) and ranked:
+        scores = dict(ranked)
+        for chunk, score in _of_these(db, others, list(scores), reach):
+            scores[chunk] += score
+        ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    fits = fitting.of([chunk for chunk, _ in ranked])
+    found = [one for one in ranked if one[0] in fits]
+    if len(found) < limit and not complete and not joined:
+        return _of_these(db, words, fitting.every(), limit)
+    return found[:limit]
 
 
-def _fitting(db: Database, words: Sequence[str], where: str, values: Values, limit: int) -> Found:
-    """The best of the chunks that fit: which those are is found first, which pays where they are few."""
-    # The plus sign keeps SQLite from asking the index once for each of them.
-    question = (
+def _without(words: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The words that are left when each of `taken` is taken once."""
+    left = list(words)
+    for word in taken:
+        if word in left:
+            left.remove(word)
+    return left
+
+
+def _ranked(db: Database, words: Sequence[str], limit: int, joined: bool) -> Found:
+    """The best chunks of all by these words. - joined: of those that have all of them."""
+    return _rows(
+        db,
         f"SELECT rowid AS id, {_SCORE} AS score FROM chunk_words WHERE chunk_words MATCH :words"  # noqa: S608
-        f" AND +rowid IN (SELECT chunks.id {_fitting_chunks(where)}) ORDER BY score DESC, id LIMIT :limit"
+        " ORDER BY score DESC, id LIMIT :limit",
+        {"words": _expression(words, " AND " if joined else " OR "), "limit": limit},
     )
-    rows = db.execute(question, {**values, "words": _expression(words), "limit": limit})
-    return [(row[0], row[1]) for row in rows]
 
 
-def _are_few(db: Database, where: str, values: Values) -> bool:
-    """Whether so few chunks fit that looking at each of them is cheap."""
-    question = f"SELECT count(*) FROM (SELECT 1 {_fitting_chunks(where)} LIMIT :most)"  # noqa: S608 - texts of ours
-    count: int = db.execute(question, {**values, "most": _MOST_ROWS + 1}).fetchone()[0]
-    return count <= _MOST_ROWS
+def _of_these(db: Database, words: Sequence[str], chunks: Sequence[int], limit: int) -> Found:
+    """The best of these chunks by these words."""
+    if not chunks:
+        return []
+    # The plus sign keeps SQLite from asking the index once for each of them.
+    return _rows(
+        db,
+        f"SELECT rowid AS id, {_SCORE} AS score FROM chunk_words WHERE chunk_words MATCH :words"  # noqa: S608
+        " AND rowid BETWEEN :low AND :high AND +rowid IN (SELECT value FROM json_each(:chunks))"
+        " ORDER BY score DESC, id LIMIT :limit",
+        {
+            "words": _expression(words),
+            "low": min(chunks),
+            "high": max(chunks),
+            "chunks": as_json(chunks),
+            "limit": limit,
+        },
+    )
 
 
-def _fitting_chunks(where: str) -> str:
-    return f"FROM documents JOIN chunks ON chunks.content = documents.content WHERE {where}"
+def _rows(db: Database, question: str, values: dict[str, str | int]) -> Found:
+    # As one row: between two of them a thread of Python would wait for all others.
+    both = f"SELECT json_group_array(id), json_group_array(score) FROM ({question})"  # noqa: S608 - texts of ours
+    ids, scores = db.execute(both, values).fetchone()
+    return list(zip(_numbers.decode(ids), _scores.decode(scores), strict=True))

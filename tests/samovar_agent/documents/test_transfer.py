@@ -123,6 +123,35 @@ async def test_names(stores: Stores, tmp_path: Path) -> None:
     assert len(await here.collections.ls()) == 4
 
 
+async def test_a_collection_that_wants_no_vectors(stores: Stores, tmp_path: Path) -> None:
+    here, there = stores
+    collection = await here.collections.create("papers", words_only=True)
+    await export(here, collection, tmp_path / "f", replace=False, on_progress=quiet)
+    came = await import_(there, tmp_path / "f", None, on_progress=quiet)
+    assert (came.model, came.words_only) == (None, True)
+
+
+async def test_files_of_another_machine_are_not_read_because_somebody_tries_again(
+    stores: Stores, tmp_path: Path
+) -> None:
+    here, there = stores
+    collection = await papers(here)
+    assert await here.documents.retry(collection.id, []) == 1
+    await here.documents.mark_interrupted()
+    await export(here, collection, tmp_path / "f", replace=False, on_progress=quiet)
+    came = await import_(there, tmp_path / "f", None, on_progress=quiet)
+    assert (await there.documents.counts(came.id))["failed"] == 1
+    assert await there.documents.retry(None, []) == 0
+    assert await there.documents.take(1) == []
+
+
+async def test_the_vectors_of_what_is_being_imported_are_wanted(stores: Stores) -> None:
+    here, _ = stores
+    await here.imports.begin("papers", exact=True, model=MODEL, settings={})
+    assert await here.collections.ls() == []
+    assert await here.collections.models() == {MODEL}
+
+
 async def test_long_names(stores: Stores, tmp_path: Path) -> None:
     here, _ = stores
     collection = await here.collections.create("n" * 300)

@@ -272,7 +272,7 @@ values = st.one_of(
     st.text(max_size=20),
     st.binary(max_size=40),
     st.sampled_from(["/a", "/a/b", "ready", "queued", "failed", SHA, "{}"]),
-    st.lists(st.integers(), max_size=3),
+    st.lists(st.integers(-9, 9), max_size=3),
 )
 
 

@@ -76,4 +76,4 @@ async def test_kill_9_at_any_moment(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_a_full_disk(tmp_path: Path) -> None:
-    run_on_small_disk(tmp_path, "tests.samovar_agent.documents.full_disk_import", megabytes=8)
+    run_on_small_disk(tmp_path, "tests.samovar_agent.documents.full_disk_import", megabytes=60)

@@ -60,7 +60,7 @@ class TestSearch:
         index, store = filled
         index.search(queries(1)[0], 10, store.vectors_of)
         assert store.asked == ([] if kind == "vectors" else [500])
-        index.search(queries(1)[0], 100, store.vectors_of)
+        index.search(queries(1)[0], 200, store.vectors_of)
         assert store.asked[1:] == ([] if kind == "vectors" else [1000])
 
     def test_a_query_of_any_length(self, filled: tuple[VectorIndex, FakeStore]) -> None:

@@ -1,6 +1,7 @@
 """Host, Origin, CORS, content type and API tokens, on every route there is."""
 
 import asyncio
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from samovar_agent.http import binding
+from samovar_agent.http import binding, guard
 from samovar_agent.http.guard import _host_name
 from samovar_agent.http.routes import routes
 from samovar_protocol.values import Text
 from tests.samovar_agent.http.conftest import KEY, Agent, Answer, Browser, chat_body
+from tests.samovar_agent.http.fake_documents import FakeDocuments
 
 CORS = "Access-Control-Allow-Origin"
 UNKNOWN = [("GET", "/"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
@@ -179,6 +181,38 @@ async def test_json_with_a_charset_is_json(agent: Agent, browser: Browser) -> No
 async def test_on_loopback_any_token_will_do(agent: Agent, browser: Browser, headers: dict[str, str]) -> None:
     assert (await browser.chat(headers=headers)).status == 200
     assert (await browser.ask("GET", "/v1/models", headers=headers)).status == 200
+
+
+class TestAnotherUserOfThisMachine:
+    """Connects over loopback, where no token is needed, and could read what somebody else's files say."""
+
+    @pytest.fixture(autouse=True)
+    def another(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(guard, "connection_user", lambda own, other: os.geteuid() + 4000)
+
+    @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer not-needed"}])
+    async def test_reads_no_documents(
+        self, agent: Agent, browser: Browser, documents: FakeDocuments, headers: dict[str, str]
+    ) -> None:
+        for method, path in (("GET", "/v1/files"), ("GET", "/api/samovar/documents"), ("GET", "/v1/vector_stores")):
+            answer = await browser.ask(method, path, headers=headers)
+            assert (answer.status, answer.error["code"]) == (401, "unauthorized")
+
+    async def test_may_with_a_token_and_may_chat_without(
+        self, agent: Agent, browser: Browser, documents: FakeDocuments
+    ) -> None:
+        headers = {"x-api-key": agent.tokens.add("good", "documents")}
+        assert (await browser.ask("GET", "/v1/files", headers=headers)).status == 200
+        headers = {"x-api-key": agent.tokens.add("other", "chat")}
+        assert (await browser.ask("GET", "/v1/files", headers=headers)).status == 403
+        assert (await browser.chat()).status == 200
+
+    async def test_the_administrator_and_who_is_not_known_read_them(
+        self, agent: Agent, browser: Browser, documents: FakeDocuments, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for user in (0, None, os.geteuid()):
+            monkeypatch.setattr(guard, "connection_user", lambda own, other, user=user: user)
+            assert (await browser.ask("GET", "/v1/files")).status == 200
 
 
 class TestTokensNeeded:

@@ -18,6 +18,8 @@ from samovar_protocol import FailureCode, SamovarError
         ("7", "file-", None),
         ("vs_7", "file-", None),
         ("file-", "file-", None),
+        ("file-07", "file-", None),
+        ("0", "", None),
         ("file-+7", "file-", None),
         ("file- 7", "file-", None),
         ("file-7\n", "file-", None),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from samovar_agent.store import word_search
+from samovar_agent.store import fitting, word_search
 from samovar_agent.store.contents import NewChunk
 from samovar_agent.store.filters import DocumentFilter
 from samovar_agent.store.store import Store
@@ -117,7 +117,8 @@ async def test_what_fits_is_found_behind_any_number_that_does_not(store: Store) 
 
 
 async def test_common_words_are_left_out_where_rarer_ones_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_search, "_MOST_ROWS", 20)
+    for limit, value in (("_SMALL", 0), ("_SCORED", 20), ("_LOOKED_AT", 20)):
+        monkeypatch.setattr(word_search, limit, value)
     papers, letters = await folder(store), await folder(store, "letters", "/letters")
     await indexed(store, papers, "/papers/a", [*(f"water tea number{n}" for n in range(40)), "water: rare one"])
     await indexed(store, letters, "/letters/a", ["water other"])
@@ -144,8 +145,82 @@ async def test_a_word_that_is_said_again_weighs_more(store: Store) -> None:
     assert await found(store, "tea milk tea") == [1, 2]
 
 
+async def test_common_words_decide_which_of_the_rare_ones_chunks_are_best(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, value in (("_SMALL", 0), ("_SCORED", 20), ("_LOOKED_AT", 200)):
+        monkeypatch.setattr(word_search, limit, value)
+    source = await folder(store)
+    texts = ["rare one", "rare tea", *(f"tea {number}" for number in range(40)), "other"]
+    await indexed(store, source, "/papers/a", texts)
+    assert await found(store, "tea rare") == [2, 1]
+    together = dict(await store.chunks.words("tea rare"))
+    rare, tea = dict(await store.chunks.words("rare")), dict(await store.chunks.words("tea"))
+    assert together[2] == pytest.approx(rare[2] + tea[2])
+
+
+async def test_where_all_words_are_common_those_come_first_that_have_two(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, value in (("_SMALL", 0), ("_SCORED", 5), ("_LOOKED_AT", 200)):
+        monkeypatch.setattr(word_search, limit, value)
+    source = await folder(store)
+    texts = [*["tea"] * 20, *["milk"] * 20, *["tea and milk", "bread"] * 10]
+    await indexed(store, source, "/papers/a", texts)
+    both = list(range(41, 61, 2))
+    assert await found(store, "tea milk", limit=3) == both[:3]
+    assert (await found(store, "tea milk", limit=30))[:10] == both
+    assert len(await found(store, "tea milk", limit=100)) == 50
+
+
+async def test_what_fits_is_remembered_until_something_changes_that(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_FEW_DOCUMENTS", 2)
+    papers, letters = await folder(store), await folder(store, "letters", "/letters")
+    for collections in ([papers.collection], [letters.collection]):
+        assert await found(store, "tea", collections) == []
+    rows = [await indexed(store, papers, f"/papers/{number}", [f"tea {number}"]) for number in range(4)]
+    for expected in ([1, 2, 3, 4], [1, 2, 3, 4]):  # found out, and remembered
+        assert await found(store, "tea", [papers.collection]) == expected
+        assert await found(store, "tea", None, DocumentFilter(until=2)) == expected
+    rows += [await indexed(store, papers, f"/papers/{number}", [f"tea {number}"]) for number in range(4, 6)]
+    assert await found(store, "tea", [papers.collection]) == [1, 2, 3, 4, 5, 6]
+    assert await found(store, "tea", [letters.collection]) == []
+    await store.documents.delete([rows[0].id])
+    await store.documents.move(rows[1].id, "/papers/far/away", "away")
+    await store.documents.queue(rows[2].id, size=1, mtime=9.0)
+    assert await found(store, "tea", [papers.collection]) == [2, 3, 4, 5, 6]
+    assert await found(store, "tea", None, DocumentFilter(path_prefix="/papers/far")) == [2]
+    assert await found(store, "tea", None, DocumentFilter(until=2)) == [2, 4, 5, 6]
+    copy = await indexed(store, letters, "/letters/copy", ["tea 3"])
+    assert copy.content == rows[3].content
+    assert await found(store, "tea", [letters.collection]) == [4]
+    await store.collections.delete(papers.collection)
+    assert await found(store, "tea", [papers.collection]) == []
+    assert await found(store, "tea", [letters.collection]) == [4]
+
+
+async def test_a_filter_of_many_documents_looks_at_what_was_found(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_FEW_DOCUMENTS", 2)
+    source = await folder(store)
+    for number in range(40):
+        media_type = "text/csv" if number % 2 else "text/plain"
+        await indexed(store, source, f"/papers/{number}", [f"tea {'and much else ' * number}"], media_type=media_type)
+    expected = list(range(2, 41, 2))
+    assert await found(store, "tea", None, DocumentFilter(media_types=("text/csv",)), limit=40) == expected
+    assert await found(store, "tea", None, DocumentFilter(media_types=("text/csv",)), limit=2) == expected[:2]
+    assert await found(store, "tea", [source.collection], DocumentFilter(media_types=("text/csv",)), limit=1) == [2]
+    assert await found(store, "tea", None, DocumentFilter(path_prefix="/papers/39"), limit=1) == [40], (
+        "the worst of all"
+    )
+
+
 async def test_what_was_common_may_become_rare_among_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_search, "_MOST_ROWS", 20)
+    for limit, value in (("_SMALL", 0), ("_SCORED", 20), ("_LOOKED_AT", 20)):
+        monkeypatch.setattr(word_search, limit, value)
     source = await folder(store)
     row = await indexed(store, source, "/papers/a", ["tea"] * 30)
     assert len(await found(store, "tea milk")) == 30

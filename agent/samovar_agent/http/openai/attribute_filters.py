@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,11 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from samovar_agent.http.errors import bad_request
 from samovar_agent.store.attachments import Attributes, AttributeValue
-from samovar_agent.store.store import Store
 from samovar_protocol import SamovarError
-
-MOST_DOCUMENTS = 10_000
-"""That a filter may choose."""
 
 DEEPEST = 20
 """Filters within filters."""
@@ -37,30 +33,9 @@ class AttributeFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     filters: list[AttributeFilter] | UnsetType = UNSET
 
 
-async def documents_of(
-    store: Store, collections: Sequence[int], given: AttributeFilter | None, path: str = "filters"
-) -> tuple[int, ...] | None:
-    """The documents of these collections that a filter chooses, which may be none; None for all.
-
-    Only files that were attached have attributes, so no others are chosen. Raises `bad_request`.
-    """
-    if given is None:
-        return None
-    check(given, path)
-    rows = [row for collection in collections for row in await store.attachments.all(collection)]
-    chosen = tuple(row.document for row in rows if row.document is not None and matches(given, row.attributes))
-    if len(chosen) > MOST_DOCUMENTS:
-        raise bad_request(
-            f"The filter chooses {len(chosen):,} files; {MOST_DOCUMENTS:,} are the limit.",
-            param=path,
-            hint="Ask for less at once.",
-        )
-    return chosen
-
-
 def check(given: AttributeFilter, path: str = "filters") -> None:
     """Raise `bad_request` for a filter that means nothing."""
-    count = _check(given, path, 1)
+    count = _check(given, path, path, 1)
     if count > MOST:
         raise bad_request(f"There are {count:,} filters; {MOST:,} are the limit.", param=path)
 
@@ -92,15 +67,15 @@ _ORDERS: dict[str, Callable[[int], bool]] = {
 }
 
 
-def _check(given: AttributeFilter, path: str, depth: int) -> int:
+def _check(given: AttributeFilter, path: str, root: str, depth: int) -> int:
     if depth > DEEPEST:
-        raise bad_request(f"The filters are nested deeper than {DEEPEST}.", param="filters")
+        raise bad_request(f"The filters are nested deeper than {DEEPEST}.", param=root)
     if given.type in ("and", "or"):
         if not isinstance(given.key, UnsetType) or not isinstance(given.value, UnsetType):
             raise bad_request(f"'{path}' is '{given.type}', which has 'filters' alone.", param=path)
         if isinstance(given.filters, UnsetType) or not given.filters:
             raise _missing(f"{path}.filters")
-        return 1 + sum(_check(one, f"{path}.filters[{n}]", depth + 1) for n, one in enumerate(given.filters))
+        return 1 + sum(_check(one, f"{path}.filters[{n}]", root, depth + 1) for n, one in enumerate(given.filters))
     if not isinstance(given.filters, UnsetType):
         raise bad_request(f"'{path}' is '{given.type}', which has no 'filters'.", param=path)
     if isinstance(given.key, UnsetType):

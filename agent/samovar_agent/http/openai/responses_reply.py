@@ -30,6 +30,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     quote: str | None
     verbatim: bool
+    inferred: bool
 
 
 class FileCitation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="file_citation"):

@@ -8,7 +8,7 @@ Who gives both lets text from documents stand where calls are decided on, and sh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -17,9 +17,13 @@ from samovar_agent.documents import answering
 from samovar_agent.documents.answering_sources import CountTokens, Given, Passage, chosen
 from samovar_agent.documents.citations import Checked, check
 from samovar_agent.http.errors import bad_request
+from samovar_agent.http.openai.filtered_documents import filtered_documents, shown_id
 from samovar_agent.http.openai.model_names import key_of
 from samovar_agent.http.openai.responses_reply import FileCitation, FromDocuments, Place, SearchResult
 from samovar_agent.http.openai.responses_tools import FileSearchTool
+from samovar_agent.http.openai.vector_store_objects import STORE_PREFIX
+from samovar_agent.http.query import number_of
+from samovar_agent.store.attachments import AttachmentRow
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import DocumentFilter, DocumentPassage
 from samovar_protocol.replies import DocsSearchReply
@@ -47,29 +51,35 @@ class Question(msgspec.Struct, frozen=True):
     after: list[Message]
 
 
-def file_id(document: int) -> str:
-    """A document's id, as clients know it."""
-    return f"file-{document}"
+class Wanted(msgspec.Struct, frozen=True):
+    """What to search for. - nowhere: the filter chooses no file, so that there is nothing to search in."""
+
+    request: DocsSearch
+    nowhere: bool
 
 
-def document_filter(filters: object, path: str) -> DocumentFilter:
-    """The `filters` of a search as ours; raises `bad_request`. - path: where they stand in the body."""
-    if filters is not None:
-        raise bad_request(f"'{path}' is not supported.", param=path, hint="Leave it out.")
-    return DocumentFilter()
+class Found(msgspec.Struct, frozen=True):
+    """What was found, and the files that the documents were made of; those that were not uploaded have none."""
+
+    reply: DocsSearchReply
+    files: Mapping[int, AttachmentRow]
 
 
-async def search_request(tool: FileSearchTool, path: str, query: str, services: Services) -> DocsSearch:
+async def search_request(tool: FileSearchTool, path: str, query: str, services: Services) -> Wanted:
     """What to search for, and where; raises `bad_request`, and `not_found` for a store that there is not."""
-    names = {f"vs_{collection.id}": collection.name for collection in await services.documents.collections()}
+    names: dict[int, str] = {}
     for index, store in enumerate(tool.vector_store_ids):
-        if store not in names:
+        number = number_of(store, STORE_PREFIX)
+        try:
+            row = await services.store.vector_stores.get(-1 if number is None else number)
+        except SamovarError as error:
             raise SamovarError(
-                FailureCode.NOT_FOUND,
-                f"There is no vector store '{store}'.",
+                error.code,
+                f"There is no vector store '{store[:40]}'.",
                 hint="GET /v1/vector_stores lists them.",
                 details={"param": f"{path}.vector_store_ids[{index}]"},
-            )
+            ) from None
+        names[row.id] = row.collection
     options = tool.ranking_options
     hybrid = options.hybrid_search if options is not None else None
     if hybrid is not None and (not hybrid.text_weight or hybrid.embedding_weight not in (0, hybrid.text_weight)):
@@ -78,29 +88,36 @@ async def search_request(tool: FileSearchTool, path: str, query: str, services: 
             param=f"{path}.ranking_options.hybrid_search",
             hint="Send equal weights, or an embedding_weight of 0.",
         )
-    return DocsSearch(
+    documents = await filtered_documents(services.store.attachments, names, tool.filters, f"{path}.filters")
+    request = DocsSearch(
         query=query[:_MOST_QUERY_CHARACTERS],
-        collections=[names[store] for store in dict.fromkeys(tool.vector_store_ids)],
-        filter=document_filter(tool.filters, f"{path}.filters"),
+        collections=list(names.values()),
+        filter=DocumentFilter(documents=documents or ()),
         limit=tool.max_num_results or _RESULTS,
         # A reranking model has a scale of its own, on which a threshold from 0 to 1 means nothing.
         rerank=False if _threshold(tool) else None,
         words_only=hybrid is not None and not hybrid.embedding_weight,
     )
+    return Wanted(request, nowhere=documents == ())
 
 
 async def found(
-    tool: FileSearchTool, request: DocsSearch, services: Services, *, client: str
-) -> AsyncGenerator[Progress | DocsSearchReply, None]:
+    tool: FileSearchTool, wanted: Wanted, services: Services, *, client: str
+) -> AsyncGenerator[Progress | Found, None]:
     """Progress of loading models, then what was found and is good enough."""
+    if wanted.nowhere:
+        yield Found(DocsSearchReply(passages=[], method="words", note="The filter chooses no file."), {})
+        return
     threshold = _threshold(tool)
-    items = services.documents.search(request, client=client)
+    items = services.documents.search(wanted.request, client=client)
     try:
         async for item in items:
-            if isinstance(item, DocsSearchReply):
-                kept = [passage for passage in item.passages if passage.score >= threshold]
-                item = msgspec.structs.replace(item, passages=kept) if threshold else item
-            yield item
+            if not isinstance(item, DocsSearchReply):
+                yield item
+                continue
+            kept = [passage for passage in item.passages if passage.score >= threshold] if threshold else item.passages
+            files = await services.store.attachments.of_documents([passage.document for passage in kept])
+            yield Found(msgspec.structs.replace(item, passages=kept), files)
     finally:
         await items.aclose()
 
@@ -150,19 +167,16 @@ def prompt(question: Question, given: Given) -> list[Message]:
     return [*asked, *question.after]
 
 
-def search_results(passages: Sequence[DocumentPassage]) -> list[SearchResult]:
+def search_results(found: Found) -> list[SearchResult]:
     """What was found, as clients are told."""
-    return [
-        SearchResult(file_id=file_id(passage.document), filename=passage.name, score=passage.score, text=passage.text)
-        for passage in passages
-    ]
+    return [_result(passage, found.files.get(passage.document)) for passage in found.reply.passages]
 
 
-def citations_in(text: str, given: Given, question: Question) -> list[FileCitation]:
-    """What a text cites and is there."""
+def citations_in(text: str, given: Given, question: Question, found: Found) -> list[FileCitation]:
+    """What a text cites and is there. What only says the same as a source is cited where the sentence ends."""
     return [
         FileCitation(
-            file_id=file_id(citation.document),
+            file_id=shown_id(citation.document, found.files.get(citation.document)),
             filename=citation.name,
             index=citation.at,
             samovar=Place(
@@ -173,6 +187,7 @@ def citations_in(text: str, given: Given, question: Question) -> list[FileCitati
                 end=citation.end,
                 quote=citation.quote,
                 verbatim=citation.verbatim,
+                inferred=citation.inferred,
             ),
         )
         for citation in check(text, given, question=question.text).citations
@@ -189,6 +204,16 @@ def worth(text: str, given: Given, question: Question, reply: DocsSearchReply) -
         misquotes=checked.misquotes,
         method=reply.method,
         note=reply.note,
+    )
+
+
+def _result(passage: DocumentPassage, file: AttachmentRow | None) -> SearchResult:
+    return SearchResult(
+        file_id=shown_id(passage.document, file),
+        filename=passage.name,
+        score=passage.score,
+        text=passage.text,
+        attributes={} if file is None else dict(file.attributes),
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import convert, refuse
+from samovar_agent.http.openai.attribute_filters import AttributeFilter
 from samovar_agent.http.openai.chat_tools import Chosen
 from samovar_protocol.values import Name, NamedTool, Tool
 
@@ -62,7 +63,7 @@ class FileSearchTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     vector_store_ids: Annotated[list[Name], Meta(min_length=1, max_length=1000)]
     max_num_results: Annotated[int, Meta(ge=1, le=50)] | None = None
     ranking_options: RankingOptions | None = None
-    filters: Any = None
+    filters: AttributeFilter | None = None
 
 
 class ToolsGiven(NamedTuple):

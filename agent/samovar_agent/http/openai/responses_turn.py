@@ -33,8 +33,7 @@ from samovar_agent.http.openai.responses_writing import Writing
 from samovar_agent.http.sse import EventStream
 from samovar_agent.store.responses import ResponseRow
 from samovar_protocol import SamovarError
-from samovar_protocol.replies import ChatReply, DocsSearchReply
-from samovar_protocol.requests import DocsSearch
+from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import AnyDelta, Message, Progress, Stats, Text
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Asked(NamedTuple):
     history: History
     messages: list[Message]
     question: search.Question | None = None
-    search: DocsSearch | None = None
+    search: search.Wanted | None = None
 
 
 class Turn:
@@ -65,7 +64,7 @@ class Turn:
         self._services, self._client = services, client
         self._sampling = body.to_sampling(from_documents=tools.search is not None)
         self._options = body.to_options(tools)
-        self._found: DocsSearchReply | None = None
+        self._found: search.Found | None = None
         self._given: Given | None = None
         self._events = Events()
         model = key_of(services, body.model)
@@ -133,7 +132,7 @@ class Turn:
     async def _search(self) -> AsyncGenerator[bytes | Progress, None]:
         question, wanted = self._asked.question, self._asked.search
         assert self._tools.search is not None and question is not None and wanted is not None
-        data, call = self._writing.search(wanted.query)
+        data, call = self._writing.search(wanted.request.query)
         yield data
         items = search.found(self._tools.search, wanted, self._services, client=self._client)
         async with aclosing(items):
@@ -144,12 +143,12 @@ class Turn:
                     self._found = item
         if self._found is None:
             raise ended_early()
-        results = search.search_results(self._found.passages)
+        results = search.search_results(self._found)
         call = msgspec.structs.replace(call, status="completed", results=results)
         yield self._writing.searched(call, tell=self._body.includes(RESULTS))
-        if self._found.passages or self._must_ask:
+        if self._found.reply.passages or self._must_ask:
             self._given = await search.given_to_read(
-                self._found.passages,
+                self._found.reply.passages,
                 question,
                 self._services,
                 model=self._body.model,
@@ -184,7 +183,7 @@ class Turn:
         if self._found is not None and self._asked.question is not None:
             given = self._given or Given(kind="passages", sources=(), code="", tokens=0)
             ours = msgspec.structs.replace(
-                ours, documents=search.worth(reply.text, given, self._asked.question, self._found)
+                ours, documents=search.worth(reply.text, given, self._asked.question, self._found.reply)
             )
         self._response = msgspec.structs.replace(
             self._response,
@@ -199,9 +198,9 @@ class Turn:
         return data
 
     def _annotations(self, text: str) -> list[FileCitation]:
-        if self._given is None or self._asked.question is None:
+        if self._given is None or self._found is None or self._asked.question is None:
             return []
-        return search.citations_in(text, self._given, self._asked.question)
+        return search.citations_in(text, self._given, self._asked.question, self._found)
 
     async def _keep(self) -> None:
         if not self._response.store:

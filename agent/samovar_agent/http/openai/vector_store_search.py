@@ -11,8 +11,9 @@ from msgspec import Meta
 from samovar_agent.http.answering import json_response, last
 from samovar_agent.http.json_body import read_json, refuse
 from samovar_agent.http.open_work import Job
-from samovar_agent.http.openai.attribute_filters import AttributeFilter, documents_of
-from samovar_agent.http.openai.vector_store_objects import FILE_PREFIX, Content, Page
+from samovar_agent.http.openai.attribute_filters import AttributeFilter
+from samovar_agent.http.openai.filtered_documents import filtered_documents, shown_id
+from samovar_agent.http.openai.vector_store_objects import Content, Page
 from samovar_agent.http.openai.vector_stores import store_number
 from samovar_agent.store.attachments import AttachmentRow, Attributes
 from samovar_protocol.documents import DocumentFilter, DocumentPassage
@@ -83,7 +84,7 @@ class StoreSearch:
             body, {"rewrite_query": (False,)}, "", hints={"rewrite_query": "Send the query as it is to be searched."}
         )
         queries = [body.query] if isinstance(body.query, str) else body.query
-        documents = await documents_of(self._services.store, [row.id], body.filters)
+        documents = await filtered_documents(self._services.store.attachments, [row.id], body.filters)
         replies: list[DocsSearchReply] = []
         if documents != ():
             replies = [await self._search(row.collection, query, body, documents or (), job) for query in queries]
@@ -128,7 +129,7 @@ def _best(replies: list[DocsSearchReply], body: SearchRequest) -> list[DocumentP
 
 def _result(passage: DocumentPassage, file: AttachmentRow | None) -> SearchResult:
     return SearchResult(
-        file_id=f"{FILE_PREFIX}{file.file}" if file is not None else f"doc-{passage.document}",
+        file_id=shown_id(passage.document, file),
         filename=passage.name,
         score=passage.score,
         attributes=file.attributes if file is not None else {},

@@ -128,7 +128,7 @@ async def test_a_search_and_its_citations(responses: ResponsesAgent, sdk: openai
         assert message.type == "message" and message.content[0].type == "output_text"
         (citation,) = message.content[0].annotations
         assert citation.type == "file_citation"
-        assert (citation.file_id, citation.filename, citation.index) == ("file-7", "tea.pdf", 23)
+        assert (citation.file_id, citation.filename, citation.index) == ("doc-7", "tea.pdf", 23)
     sent: Any = [{"role": "user", "content": "One?"}, *whole.output, {"role": "user", "content": "Two?"}]
     assert (await sdk.responses.create(model=KEY, input=sent)).status == "completed"
 

@@ -6,7 +6,9 @@ import pytest
 
 from samovar_agent.documents import answering
 from samovar_agent.documents.answering_sources import Passage, chosen
+from samovar_agent.http.openai import filtered_documents
 from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.documents import DocumentFilter
 from samovar_protocol.requests import DocsSearch
 from samovar_protocol.values import Message, Progress, Text, ToolCallArguments, ToolCallBegan
 from tests.samovar_agent.http.conftest import KEY
@@ -15,6 +17,7 @@ from tests.samovar_agent.http.openai.test_responses_stream import MESSAGE_DONE, 
 
 SEARCH: dict[str, Any] = {"type": "file_search", "vector_store_ids": ["vs_1"]}
 CLOCK: dict[str, Any] = {"type": "function", "name": "clock", "parameters": {"type": "object"}}
+YEARS = [(2020, 1), (2021, 1), (2022, 2)]
 RESULTS = "file_search_call.results"
 QUESTION = "What does a samovar do?"
 CITING = "It boils water for tea [1]. Nobody knows more [9]."
@@ -31,6 +34,12 @@ def expected_prompt(question: str, **named: Any) -> list[Message]:
         Passage(document=9, name="tula.md", text=WAR, start=100, end=100 + len(WAR)),
     ]
     return answering.messages(question, chosen(passages, 4096, count), **named)
+
+
+def deep(filters: dict[str, Any], depth: int) -> dict[str, Any]:
+    for _ in range(depth):
+        filters = {"type": "and", "filters": [filters]}
+    return filters
 
 
 async def ask(responses: ResponsesAgent, **body: Any) -> Any:
@@ -68,7 +77,7 @@ async def test_the_reply_cites_what_is_there(responses: ResponsesAgent) -> None:
     assert part["annotations"] == [
         {
             "type": "file_citation",
-            "file_id": "file-7",
+            "file_id": "doc-7",
             "filename": "tea.pdf",
             "index": CITING.index("[1]"),
             "samovar": {
@@ -79,6 +88,7 @@ async def test_the_reply_cites_what_is_there(responses: ResponsesAgent) -> None:
                 "end": start + len("A samovar boils water for tea."),
                 "quote": "A samovar boils water for tea.",
                 "verbatim": False,
+                "inferred": False,
             },
         }
     ]
@@ -95,8 +105,8 @@ async def test_the_reply_cites_what_is_there(responses: ResponsesAgent) -> None:
 async def test_results_where_they_are_wanted(responses: ResponsesAgent) -> None:
     body = await ask(responses, include=[RESULTS])
     expected = [
-        {"file_id": "file-7", "filename": "tea.pdf", "score": 0.9, "text": TEA, "attributes": {}},
-        {"file_id": "file-9", "filename": "tula.md", "score": 0.4, "text": WAR, "attributes": {}},
+        {"file_id": "doc-7", "filename": "tea.pdf", "score": 0.9, "text": TEA, "attributes": {}},
+        {"file_id": "doc-9", "filename": "tula.md", "score": 0.4, "text": WAR, "attributes": {}},
     ]
     assert body["output"][0]["results"] == expected
     id_ = (await ask(responses))["id"]
@@ -206,7 +216,7 @@ async def test_the_next_turn_does_not_see_what_was_found(responses: ResponsesAge
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"vector_store_ids": ["vs_12", "vs_1", "vs_12"]}, {"collections": ["letters", "notes"]}),
+        ({"vector_store_ids": ["vs_2", "vs_1", "vs_2"]}, {"collections": ["letters", "notes"]}),
         ({"max_num_results": 50}, {"limit": 50}),
         ({"filters": None, "ranking_options": {"ranker": "auto"}}, {}),
         ({"ranking_options": {"score_threshold": 0.0}}, {}),
@@ -220,20 +230,90 @@ async def test_how_it_is_searched(responses: ResponsesAgent, options: dict[str, 
     assert responses.documents.asked == [DocsSearch(**{"query": QUESTION, "collections": ["notes"], **expected})]
 
 
+async def test_files_that_were_uploaded_have_their_ids_and_attributes(responses: ResponsesAgent) -> None:
+    await responses.upload("other.txt", collection=2)
+    file, document = await responses.upload("tea.pdf", language="en", year=1778)
+    assert file != document + 5, "or the test could not tell them apart"
+    responses.documents.passages = [
+        passage(document, "tea.pdf", TEA, score=0.9),
+        passage(document + 5, "tula.md", WAR, score=0.4),
+    ]
+    responses.instances.items = [Text(text="It boils water for tea [1]. The factory in Tula made rifles [2].")]
+    body = await ask(responses, include=[RESULTS])
+    search, message = body["output"]
+    ids = [f"file-{file}", f"doc-{document + 5}"]
+    assert [result["file_id"] for result in search["results"]] == ids
+    assert [result["attributes"] for result in search["results"]] == [{"language": "en", "year": 1778}, {}]
+    assert [one["file_id"] for one in message["content"][0]["annotations"]] == ids
+
+
+async def test_filters_choose_documents_before_the_search(responses: ResponsesAgent) -> None:
+    chosen = [(await responses.upload(f"{year}.txt", collection, year=year))[1] for year, collection in YEARS]
+    store = {"vector_store_ids": ["vs_1", "vs_2"]}
+    filters = {"type": "gte", "key": "year", "value": 2021}
+    await ask(responses, tools=[{**SEARCH, **store, "filters": filters}])
+    await ask(responses, tools=[{**SEARCH, "filters": filters}])
+    assert [asked.filter for asked in responses.documents.asked] == [
+        DocumentFilter(documents=tuple(chosen[1:])),
+        DocumentFilter(documents=(chosen[1],)),
+    ]
+
+
+async def test_a_filter_that_chooses_nothing_finds_nothing(responses: ResponsesAgent) -> None:
+    await responses.upload("tea.pdf", year=2020)
+    filters = {"type": "gt", "key": "year", "value": 2020}
+    body = await ask(responses, tools=[{**SEARCH, "filters": filters}], include=[RESULTS])
+    assert not responses.documents.asked, "an empty choice must not become none at all"
+    assert not responses.instances.calls
+    search, message = body["output"]
+    assert (search["results"], search["status"]) == ([], "completed")
+    assert message["content"][0]["text"] == "Not in these documents."
+    assert body["samovar"]["documents"]["note"] == "The filter chooses no file."
+    events = await events_of(responses, input=QUESTION, tools=[{**SEARCH, "filters": filters}])
+    assert kinds(events)[-1] == "completed"
+
+
+async def test_a_filter_that_chooses_too_much(responses: ResponsesAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filtered_documents, "MOST_DOCUMENTS", 1)
+    for year in (2020, 2021):
+        await responses.upload(f"{year}.txt", year=year)
+    tools = [{**SEARCH, "filters": {"type": "gt", "key": "year", "value": 1}}]
+    answer = await responses.create(tools=tools)
+    assert (answer.status, answer.error["param"]) == (400, "tools[0].filters")
+
+
+async def test_what_only_says_the_same_is_cited_where_the_sentence_ends(responses: ResponsesAgent) -> None:
+    said = "A samovar boils water for tea."
+    responses.instances.items = [Text(text=f"You ask. {said} I hope that helps.")]
+    body = await ask(responses)
+    [annotation] = body["output"][1]["content"][0]["annotations"]
+    assert annotation["index"] == len(f"You ask. {said}")
+    assert annotation["samovar"]["inferred"]
+    assert (annotation["file_id"], annotation["samovar"]["quote"]) == ("doc-7", said)
+    assert body["samovar"]["documents"]["outcome"] == "answered"
+    events = await events_of(responses, input=QUESTION, tools=[SEARCH])
+    [added] = [event["annotation"] for event in events if event["type"].endswith("annotation.added")]
+    assert added == annotation
+
+
 async def test_what_is_not_good_enough_is_left_out(responses: ResponsesAgent) -> None:
     tools = [{**SEARCH, "ranking_options": {"score_threshold": 0.5}}]
     body = await ask(responses, tools=tools, include=[RESULTS])
-    assert [result["file_id"] for result in body["output"][0]["results"]] == ["file-7"]
+    assert [result["file_id"] for result in body["output"][0]["results"]] == ["doc-7"]
     assert WAR not in responses.instances.calls[-1][1][-1].content
 
 
 @pytest.mark.parametrize(
     ("options", "status", "param"),
     [
-        ({"vector_store_ids": ["vs_1", "vs_2"]}, 404, "tools[1].vector_store_ids[1]"),
+        ({"vector_store_ids": ["vs_1", "vs_1", "vs_3"]}, 404, "tools[1].vector_store_ids[2]"),
         ({"vector_store_ids": ["notes"]}, 404, "tools[1].vector_store_ids[0]"),
         ({"vector_store_ids": ["vs_01"]}, 404, "tools[1].vector_store_ids[0]"),
-        ({"filters": {"type": "eq", "key": "a", "value": 1}}, 400, "tools[1].filters"),
+        ({"filters": {"type": "eq", "key": "a"}}, 400, "tools[1].filters.value"),
+        ({"filters": {"type": "like", "key": "a", "value": "b"}}, 400, "tools[1].filters.type"),
+        ({"filters": {"type": "and", "filters": []}}, 400, "tools[1].filters.filters"),
+        ({"filters": deep({"type": "eq", "key": "a", "value": 1}, 30)}, 400, "tools[1].filters"),
+        ({"filters": []}, 400, "tools[1].filters"),
         (
             {"ranking_options": {"hybrid_search": {"embedding_weight": 1, "text_weight": 0}}},
             400,

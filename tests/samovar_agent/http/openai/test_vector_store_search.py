@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 
-from samovar_agent.http.openai import attribute_filters
+from samovar_agent.http.openai import filtered_documents
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.requests import DocsAdd, DocsSearch
 from samovar_protocol.values import Progress
@@ -82,7 +82,7 @@ async def test_a_filter_that_chooses_nothing_finds_nothing(
 async def test_a_filter_that_chooses_too_much(
     client: openai.AsyncOpenAI, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attribute_filters, "MOST_DOCUMENTS", 2)
+    monkeypatch.setattr(filtered_documents, "MOST_DOCUMENTS", 2)
     with pytest.raises(openai.BadRequestError) as error:
         await client.vector_stores.search(store, query="tea", filters={"type": "gt", "key": "year", "value": 1})
     assert error.value.param == "filters"

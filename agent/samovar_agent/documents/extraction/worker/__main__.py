@@ -12,6 +12,8 @@ def main() -> None:
     os.dup2(2, 1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    if hasattr(os, "nice"):
+        os.nice(10)  # whoever searches meanwhile comes first
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the agent's terminal reaches us too; the agent decides
 
     from samovar_agent.platforms import binary_pipes, die_with_parent
