@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -37,11 +37,8 @@ class Asked:
         searching = Searching(bench.store, cast("Library", bench.library), instances, bench.models, bench.vectors)
         self.asking = Asking(bench.store, instances, searching, self.conversations)
 
-    async def ask(self, question: str = "When is the rent due?", **options: object) -> DocsAskReply:
-        items = [
-            item
-            async for item in self.asking.ask(DocsAsk(question=question, **options), client="test")  # type: ignore[arg-type]
-        ]
+    async def ask(self, question: str = "When is the rent due?", **options: Any) -> DocsAskReply:
+        items = [item async for item in self.asking.ask(DocsAsk(question=question, **options), client="test")]
         assert isinstance(items[-1], DocsAskReply)
         said = "".join(item.text for item in items if isinstance(item, Text))
         assert said.strip() == items[-1].text
@@ -101,7 +98,7 @@ async def test_passages_where_somebody_wants_them(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize("options", [{"collections": ["empty"]}, {"filter": DocumentFilter(path_prefix="/nowhere")}])
-async def test_where_there_is_nothing_no_model_is_asked(asked: Asked, options: dict[str, object]) -> None:
+async def test_where_there_is_nothing_no_model_is_asked(asked: Asked, options: dict[str, Any]) -> None:
     await asked.collection("empty", {})
     reply = await asked.ask(**options)
     assert (reply.outcome, reply.given, reply.model, reply.text) == ("not_found", "nothing", None, NOT_FOUND)
@@ -115,11 +112,12 @@ async def test_where_nothing_is_found_no_model_is_asked(asked: Asked) -> None:
 
 
 async def test_what_is_not_there(asked: Asked) -> None:
-    for options in (
+    wrong: list[dict[str, Any]] = [
         {"collections": ["nothing"]},
         {"filter": DocumentFilter(documents=(999,))},
         {"conversation": 99},
-    ):
+    ]
+    for options in wrong:
         with pytest.raises(SamovarError) as raised:
             await asked.ask(**options)
         assert raised.value.code == FailureCode.NOT_FOUND
