@@ -71,12 +71,13 @@ class Adding:
         finally:  # one that fails takes nothing from those before it
             if steps:
                 await self._following.rewatch()
+            before = self._indexing.failures, self._embedding.failures
             self._indexing.wake()
             self._embedding.wake()
             self._changed(collection.id)
         ids += [id_ for source, _ in steps if source.kind == "file" for id_ in await self._of(source)]
         if request.wait:
-            await self._finished(collection, on_progress)
+            await self._finished(collection, before, on_progress)
         problems = {path: problem.message for _, step in steps for path, problem in step.problems.items()}
         return DocsAddReply(
             collection=await self._holdings.describe(collection.id),
@@ -152,16 +153,25 @@ class Adding:
     async def _of(self, source: SourceRow) -> list[int]:
         return [file.id for file in await self._store.documents.known(source.id)]
 
-    async def _finished(self, collection: CollectionRow, on_progress: Callable[[Progress], None]) -> None:
-        """Wait until all of the collection is read and has its vectors, or cannot have them now."""
+    async def _finished(
+        self, collection: CollectionRow, before: tuple[int, int], on_progress: Callable[[Progress], None]
+    ) -> None:
+        """Wait until all of the collection is read and has its vectors, or cannot have them now.
+
+        - before: failures to read and to embed; those may be over, as where there is room again.
+        """
+        reading, embedding = before
         began = time.monotonic()
         first: CollectionInfo | None = None
         while True:
             info = await self._holdings.describe(collection.id)
             first = first or info
             # What keeps a model from making vectors does not keep anybody from reading.
-            stuck = self._indexing.problem if info.queued else info.problem
-            if not info.busy or stuck is not None:
+            if info.queued:
+                stuck = self._indexing.problem is not None and self._indexing.failures > reading
+            else:
+                stuck = info.problem is not None and self._embedding.failures > embedding
+            if stuck or not info.busy:
                 return
             on_progress(_progress(first, info, time.monotonic() - began))
             # Counting what a large collection holds takes its time, which reading needs more.

@@ -50,8 +50,10 @@ class Embedding:
 
     - told: of each collection that got vectors, or another model. - problems: why a model makes no vectors now, by its
     key; it is tried again by itself, and when somebody calls `wake`. - incomplete: collections, by id, of
-    which the model cannot read everything.
+    which the model cannot read everything. - failures: how often it came to one of both.
     """
+
+    failures = 0
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class Embedding:
                     if self.problems.get(model) != error.failure:
                         log.warning("no vectors are made for now", extra={"problem": error.failure.message})
                     problems[model] = self.problems[model] = error.failure
+                    self.failures += 1
                     self._told(collection.id)
             self.problems = problems
             with contextlib.suppress(TimeoutError):
@@ -124,6 +127,7 @@ class Embedding:
             await asyncio.gather(*running, return_exceptions=True)
         if left_out and not self._awake.is_set():
             self.incomplete[collection.id] = _left_out(model, left_out)
+            self.failures += 1
         if after:
             self._told(collection.id)
         if collection.next_model is not None:

@@ -57,10 +57,11 @@ class Indexing:
 
     - cutter_of: of a collection, by its id. - told: of each document that is stored, with the chunks that came and
     went, and of each that failed, with None. - problem: why nothing goes on now, as where the disk is full; it is tried
-    again by itself, and when somebody calls `wake`.
+    again by itself, and when somebody calls `wake`. - failures: how often it came to that.
     """
 
     problem: Failure | None = None
+    failures = 0
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class Indexing:
                 await self._settle()
             except SamovarError as error:  # not about a document: the disk is full, or the model cannot be loaded
                 self.problem = error.failure
+                self.failures += 1
                 log.warning("documents are not read for now", extra={"problem": error.failure.message})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._retry_seconds if self.problem else None):

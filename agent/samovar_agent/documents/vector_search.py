@@ -78,8 +78,10 @@ class VectorSearch:
             return []
         vector = np.frombuffer(query, dtype=np.float32)
 
-        def search(rows_of: RowsOf, fitting: Fitting) -> list[tuple[int, float]]:
-            allowed: Allowed = fitting.every() if fitting.few else partial(_which_fit, fitting)
+        def search(rows_of: RowsOf, fitting: Fitting | None) -> list[tuple[int, float]]:
+            allowed: Allowed | None = None
+            if fitting is not None:
+                allowed = fitting.every() if fitting.few else partial(_which_fit, fitting)
             return index.search(vector, limit, rows_of, allowed=allowed)
 
         return await self._store.vectors.with_filter(model, collections, filters, search)

@@ -90,9 +90,9 @@ class Vectors:
         model: str,
         collections: Sequence[int] | None,
         filters: DocumentFilter,
-        function: Callable[[RowsOf, Fitting], T],
+        function: Callable[[RowsOf, Fitting | None], T],
     ) -> T:
-        """As `with_rows`, with what says which chunks fit. - collections: None for all."""
+        """As `with_rows`, with what says which chunks fit; None where all do. - collections: None for all."""
 
         if collections is None and filters == EVERY_DOCUMENT:
             return await self.with_rows(model, lambda rows_of: function(rows_of, None))

@@ -184,6 +184,18 @@ async def test_a_full_disk_is_the_answer(taking: Taking, monkeypatch: pytest.Mon
     reply = await taking.add(taking.root)
     assert (reply.collection.problem, reply.collection.hint) == ("The disk is full.", "Free some room.")
     assert reply.collection.queued == 1
+    monkeypatch.undo()
+    (taking.root / "b.md").write_text("Coffee.")
+    reply = await taking.add(taking.root)
+    assert (reply.collection.queued, reply.collection.problem) == (0, None), "there is room again"
+
+
+async def test_a_model_that_is_there_again(taking: Taking) -> None:
+    await taking.store.collections.create("notes", model=SMALL)
+    assert (await taking.add(text="Tea.", collection="notes")).collection.problem
+    taking.bench.add_model(SMALL)
+    reply = await taking.add(text="Coffee.", collection="notes")
+    assert (reply.collection.embedded, reply.collection.problem) == (2, None)
 
 
 @pytest.mark.parametrize(
