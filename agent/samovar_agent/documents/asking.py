@@ -116,6 +116,12 @@ class Asking:
         if request.collections or request.filter.documents:
             return request
         asked = (await self._conversations.get(conversation)).collections
+        if not asked and (await self._store.conversations.get(conversation)).collections:
+            raise SamovarError(
+                FailureCode.NOT_FOUND,
+                "The collections that this conversation is about were removed.",
+                hint="Name others, or begin a new conversation.",
+            )
         return msgspec.structs.replace(request, collections=asked)
 
     async def _require_documents(self, request: DocsAsk) -> None:

@@ -14,6 +14,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+import msgspec
+
 from samovar_agent.documents.embedding_models import EmbeddingModels
 from samovar_agent.documents.indexing import HEADING_SEPARATOR
 from samovar_agent.documents.lazy_vectors import LazyVectorSearch
@@ -212,7 +214,7 @@ class Searching:
                         continue
                     scores = {one.index: one.score for one in item.results}
                     course.reranked = item.model
-                    yield reranked(some, [scores[index] for index in range(len(some))])
+                    yield _all_reranked(chunks, [scores[index] for index in range(len(some))])
         except SamovarError as error:
             if request.rerank or error.code in (FailureCode.SHUTTING_DOWN, FailureCode.CANCELLED):
                 raise
@@ -224,6 +226,13 @@ class Searching:
         return next(
             (one.identifier for one in self._instances.ls() if one.model in able and one.state == "ready"), None
         )
+
+
+def _all_reranked(chunks: Sequence[Found], scores: Sequence[float]) -> list[Found]:
+    """Those that have a score of the reranking model in its order, and the others behind them in theirs."""
+    lowest = min(scores) - 2.0  # theirs are from 0 to 1
+    behind = [msgspec.structs.replace(chunk, score=lowest + chunk.score) for chunk in chunks[len(scores) :]]
+    return [*reranked(chunks[: len(scores)], scores), *behind]
 
 
 def _by_model(collections: Sequence[CollectionRow], *, words_only: bool) -> dict[str | None, list[CollectionRow]]:

@@ -168,6 +168,15 @@ async def test_a_conversation_is_kept_and_gone_on_with(asked: Asked) -> None:
     assert len((await asked.conversations.show(info.id)).messages) == 4
 
 
+async def test_a_conversation_whose_collections_are_gone_asks_no_others(asked: Asked) -> None:
+    await asked.collection("other", {"other.md": ["When is the rent due? On the first."]})
+    info = await asked.conversations.create("", ["other"])
+    await asked.bench.store.collections.delete((await asked.bench.store.collections.find("other")).id)
+    with pytest.raises(SamovarError) as raised:
+        await asked.ask(conversation=info.id)
+    assert raised.value.code == FailureCode.NOT_FOUND
+
+
 async def test_nothing_is_kept_of_a_question_that_failed(asked: Asked) -> None:
     info = await asked.conversations.create("", ["notes"])
     asked.instances.failures = [crashed()]

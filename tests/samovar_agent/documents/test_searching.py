@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from samovar_agent.documents import searching
 from samovar_agent.documents.searching import Searching
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import DocumentFilter
@@ -212,6 +213,23 @@ async def test_a_reranker_in_memory_orders_what_was_found(documents_bench: Bench
     assert reply.reranked == RANKER
     assert [passage.name for passage in reply.passages] == ["other-tea.md", "notes-tea.md"]
     assert (await found(bench, DocsSearch(query="kettle", rerank=False))).reranked is None
+
+
+async def test_what_a_reranker_does_not_read_comes_behind(
+    documents_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = documents_bench
+    monkeypatch.setattr(searching, "_RERANKED", 2)
+    bench.add_model(RANKER, capabilities=["rerank"])
+    row = await bench.store.collections.create("notes")
+    for number in range(5):
+        await bench.document(row.id, f"{number}.md", [f"A kettle that has number {number} among {number}s."])
+    bench.instances.rank = lambda text: -9.0
+    bench.instances.loaded = [InstanceInfo(identifier=RANKER, model=RANKER, state="ready")]
+    reply = await found(bench, DocsSearch(query="kettle"))
+    plain = await found(bench, DocsSearch(query="kettle", rerank=False))
+    assert reply.reranked == RANKER
+    assert [passage.name for passage in reply.passages] == [passage.name for passage in plain.passages]
 
 
 async def test_a_reranker_that_fails(documents_bench: Bench) -> None:
