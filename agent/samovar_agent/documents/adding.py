@@ -39,7 +39,7 @@ _MOST_TEXT = 12 * 1024 * 1024
 
 
 class Adding:
-    """- changed: told of a collection in which something is new."""
+    """- changed: told of a collection in which something is new. - embedded: of chunks that are stored with vectors."""
 
     def __init__(
         self,
@@ -51,9 +51,11 @@ class Adding:
         embedding: Embedding,
         *,
         changed: Callable[[int], None],
+        embedded: Callable[[Sequence[int]], None],
     ) -> None:
         self._store, self._holdings, self._following, self._models = store, holdings, following, models
-        self._indexing, self._embedding, self._changed = indexing, embedding, changed
+        self._indexing, self._embedding = indexing, embedding
+        self._changed, self._embedded = changed, embedded
 
     async def add(self, request: DocsAdd, *, on_progress: Callable[[Progress], None]) -> DocsAddReply:
         """Take it in. Raises `bad_request` where nothing sound is named, `not_found`, `too_large`, `disk_full`."""
@@ -147,7 +149,8 @@ class Adding:
             sha256=hashlib.sha256(name.encode(errors="surrogatepass") + b"\0" + data).hexdigest(),
             media_type="text/plain",
         )
-        id_, _ = await self._store.documents.put_text(new, await cut(extracted, cutter), recipe=cutter.recipe)
+        id_, stored = await self._store.documents.put_text(new, await cut(extracted, cutter), recipe=cutter.recipe)
+        self._embedded(stored.embedded)
         return id_
 
     async def _of(self, source: SourceRow) -> list[int]:

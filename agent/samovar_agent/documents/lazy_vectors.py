@@ -29,6 +29,11 @@ class LazyVectorSearch:
         """See `VectorSearch.add`."""
         return await (await self._loaded()).add(model, vectors)
 
+    def came(self, chunks: Sequence[int]) -> None:
+        """See `VectorSearch.came`."""
+        if self._search is not None:  # an index that is not open finds them in the store when it is opened
+            self._search.came(chunks)
+
     async def remove(self, chunks: Sequence[int]) -> None:
         """See `VectorSearch.remove`."""
         if (

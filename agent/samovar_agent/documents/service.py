@@ -99,6 +99,7 @@ class DocumentService:
             self._indexing,
             self._embedding,
             changed=self._announcing.changed,
+            embedded=self._vectors.came,
         )
         self._searching = Searching(store, library, instances, models, self._vectors)
         self._asking = Asking(store, instances, self._searching, conversations)
@@ -230,6 +231,7 @@ class DocumentService:
         self._announcing.changed(document.collection)
         if stored is None:
             return
+        self._vectors.came(stored.embedded)
         if stored.gone:
             self._gone += stored.gone
             self._sweeping.set()

@@ -55,7 +55,6 @@ _Place = Annotated[int, Meta(ge=0, le=1 << 26)]
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="collection"):
     """The collection. - settings: JSON. - model, dimensions: of the vectors; None and 0 without any.
-    - words_only: as in `CollectionRow`.
 
     - words_only: it is to have no vectors. A model that it is about to change to is not in the file: the vectors are
     those by which it was searched.

@@ -35,6 +35,7 @@ class VectorSearch:
         self._open: dict[str, VectorIndex] = {}
         self._opening = asyncio.Lock()
         self._changing = asyncio.Lock()
+        self._came: list[int] = []
 
     async def add(self, model: str, vectors: Sequence[tuple[int, bytes]]) -> list[int]:
         """Store vectors of chunks; returns those whose chunks are still there. Raises `disk_full`, `bad_request`."""
@@ -51,6 +52,10 @@ class VectorSearch:
         """These chunks are gone from the store."""
         for index in self._open.values():
             await asyncio.to_thread(index.remove, chunks)
+
+    def came(self, chunks: Sequence[int]) -> None:
+        """These chunks were stored with their vectors. The next search has them."""
+        self._came += chunks
 
     async def catch_up(self) -> None:
         """Vectors came into the store, or went, by another way, as when a collection is imported."""
@@ -76,6 +81,8 @@ class VectorSearch:
         index = await self._index(model)
         if index is None or len(query) != index.dimensions * 4:
             return []
+        if self._came:
+            await self._take_in()
         vector = np.frombuffer(query, dtype=np.float32)
 
         def search(rows_of: RowsOf, fitting: Fitting | None) -> list[tuple[int, float]]:
@@ -95,6 +102,15 @@ class VectorSearch:
     async def save(self) -> None:
         """Write the indexes that changed, so that the next start need not make them anew."""
         await asyncio.to_thread(self._indexes.save)
+
+    async def _take_in(self) -> None:
+        """Put what came into the indexes that are open; another one finds it in the store when it is opened."""
+        async with self._changing:
+            came, self._came = self._came, []
+            for model, index in list(self._open.items()):
+                rows = await self._store.vectors.with_rows(model, lambda rows_of: list(rows_of(came)))
+                if rows:
+                    await asyncio.to_thread(_add, index, rows)
 
     async def _index(self, model: str) -> VectorIndex | None:
         """The model's index, equal to the store; None while there are no vectors."""

@@ -55,16 +55,15 @@ def find_content(db: Database, sha256: str, recipe: str) -> tuple[int, Content] 
     return (row[0], Content(*row[1:])) if row else None
 
 
-def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> tuple[int, list[int]]:
+def add_content(db: Database, content: Content, chunks: Sequence[NewChunk]) -> tuple[int, list[int], list[int]]:
     """Store a content with its chunks; returns its id and theirs. They are searched once `add_words` was called.
 
-    A chunk that says what another says, under the same title and heading, gets the vectors of that one.
+    A chunk that says what another says, under the same title and heading, gets the vectors of that one; the third that
+    is returned are the ids of those that did.
     """
     id_ = add_empty(db, content)
     ids = add_chunks(db, id_, content, chunks)
-    if ids:
-        _copy_vectors(db, id_, ids[0])
-    return id_, ids
+    return id_, ids, _copy_vectors(db, id_, ids) if ids else []
 
 
 def add_empty(db: Database, content: Content) -> int:
@@ -122,17 +121,24 @@ def chunk_digest(title: str, heading: str, text: str) -> bytes:
     return hashlib.sha256(f"{title}\0{heading}\0{text}".encode()).digest()
 
 
-def _copy_vectors(db: Database, content: int, first: int) -> None:
+def _copy_vectors(db: Database, content: int, fresh: Sequence[int]) -> list[int]:
     # Only the oldest chunk of the same words is looked at: a page of small print may be in ten thousand documents.
-    if db.execute("SELECT 1 FROM chunk_vectors LIMIT 1").fetchone():
-        db.execute(
-            "INSERT INTO chunk_vectors (chunk, model, vector, sha256)"
-            " SELECT fresh.id, known.model, known.vector, known.sha256 FROM chunks AS fresh"
-            " JOIN chunk_vectors AS known ON known.chunk ="
-            " (SELECT min(twin.chunk) FROM chunk_vectors AS twin WHERE twin.sha256 = fresh.sha256)"
-            " WHERE fresh.content = ? AND known.chunk < ?",
-            [content, first],
-        )
+    if not db.execute("SELECT 1 FROM chunk_vectors LIMIT 1").fetchone():
+        return []
+    copied = db.execute(
+        "INSERT INTO chunk_vectors (chunk, model, vector, sha256)"
+        " SELECT fresh.id, known.model, known.vector, known.sha256 FROM chunks AS fresh"
+        " JOIN chunk_vectors AS known ON known.chunk ="
+        " (SELECT min(twin.chunk) FROM chunk_vectors AS twin WHERE twin.sha256 = fresh.sha256)"
+        " WHERE fresh.content = ? AND known.chunk < ?",
+        [content, fresh[0]],
+    ).rowcount
+    if not copied:
+        return []
+    found = db.execute(
+        "SELECT DISTINCT chunk FROM chunk_vectors WHERE chunk BETWEEN ? AND ?", [fresh[0], fresh[-1]]
+    ).fetchall()
+    return [row[0] for row in found]
 
 
 def remove_unused(db: Database, content: int) -> list[int]:

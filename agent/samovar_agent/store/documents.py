@@ -83,10 +83,14 @@ class KnownFile(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What became of chunks. - added: new ones, in order; none where the text was known. - gone: those removed."""
+    """What became of chunks. - added: new ones, in order; none where the text was known. - gone: those removed.
+
+    - embedded: of the new ones those that have vectors already, which other chunks had.
+    """
 
     added: list[int]
     gone: list[int]
+    embedded: Sequence[int] = ()
 
 
 class Documents:
@@ -454,14 +458,15 @@ def _put_one(
     if not _is_current(db, document):
         return None
     added: list[int] = []
+    embedded: list[int] = []
     if (known := find_content(db, document.sha256, recipe)) is not None:
         content = known[0]
     else:
         title = text_column(document.title)
         says = Content(document.sha256, recipe, title, document.media_type, document.pages)
-        content, added = add_content(db, says, chunks)
+        content, added, embedded = add_content(db, says, chunks)
         unsearched += added
-    return Stored(added, _finish(db, document, content))
+    return Stored(added, _finish(db, document, content), tuple(embedded))
 
 
 def _is_current(db: Database, document: DocumentRow) -> bool:

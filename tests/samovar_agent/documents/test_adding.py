@@ -42,6 +42,7 @@ class Taking:
             self.indexing,
             self.embedding,
             changed=self.changed.append,
+            embedded=bench.vectors.came,
         )
         self.tasks: list[asyncio.Task[None]] = []
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from samovar_agent.documents import searching
+from samovar_agent.documents import searching as searching_module
 from samovar_agent.documents.searching import Searching
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import DocumentFilter
@@ -219,7 +219,7 @@ async def test_what_a_reranker_does_not_read_comes_behind(
     documents_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = documents_bench
-    monkeypatch.setattr(searching, "_RERANKED", 2)
+    monkeypatch.setattr(searching_module, "_RERANKED", 2)
     bench.add_model(RANKER, capabilities=["rerank"])
     row = await bench.store.collections.create("notes")
     for number in range(5):

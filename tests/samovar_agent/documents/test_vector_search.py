@@ -111,3 +111,13 @@ async def test_a_query_of_another_model_finds_nothing(bench: Bench) -> None:
     await search.add(MODEL, bench.rows)
     assert await search.nearest(MODEL, bytes(8), 3) == []
     assert await search.nearest("acme/other", VECTORS[0].tobytes(), 3) == []
+
+
+async def test_vectors_that_came_another_way_are_found_by_the_next_search(bench: Bench) -> None:
+    search = bench.search()
+    first, *others = bench.rows
+    await search.add(MODEL, [first])
+    await bench.store.vectors.put_vectors(MODEL, others)
+    assert [chunk for chunk, _ in await search.nearest(MODEL, others[0][1], 6)] == [first[0]]
+    search.came([chunk for chunk, _ in others] + [999])
+    assert len(await search.nearest(MODEL, others[0][1], 6)) == 6

@@ -87,7 +87,8 @@ async def test_an_edit_keeps_the_vectors_of_what_stayed(store: Store) -> None:
     await store.vectors.put_vectors("m", [(1, vector_of(1)), (2, vector_of(2))])
     await store.documents.queue(row.id, size=2, mtime=2.5)
     [taken] = await store.documents.take(1)
-    await store.documents.put_document(read(taken, ["x"]), chunks_of(["new", "kept"]))
+    stored = await store.documents.put_document(read(taken, ["x"]), chunks_of(["new", "kept"]))
+    assert stored == Stored(added=[3, 4], gone=[1, 2], embedded=(4,))
     assert await store.vectors.get("m", [1, 2, 3, 4]) == {4: vector_of(1)}
     assert [left.chunk for left in await store.vectors.without("m", source.collection)] == [3]
 
