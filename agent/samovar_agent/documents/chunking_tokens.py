@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 _STRETCH = 500
 """Characters. Tables and prose differ by a factor of three in tokens, and may follow each other within a page."""
-_CHARACTERS_A_TOKEN = 3.2
+_CHARACTERS_A_TOKEN = 4.0
 """Fewer than prose has, so that chunks that were cut by this estimate fit a model that comes later."""
 _MOST_CHARACTERS = 20
 """That count as one token: some tokenizers make one of a long run of spaces, and a chunk must not have megabytes."""
