@@ -87,6 +87,11 @@ class Conversation:
         self.model = self.model or reply.model
         return reply
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether its owner has said how long a reply may be."""
+        return (self.sampling if self.collections is None else self.docs_sampling).max_tokens is not None
+
     def prepare(self) -> None:
         """Find out before the first question whether there is a model to answer it; download it where asked to.
 
@@ -246,7 +251,7 @@ def ask_once(conversation: Conversation, prompt: str, *, as_json: bool, stats: b
     if as_json:
         output.show_json(reply if conversation.id is None else _with_id(reply, conversation.id))
     else:
-        if reply.finish_reason == "length" and conversation.sampling.max_tokens is None:
+        if reply.finish_reason == "length" and not conversation.is_limited:
             output.note("(The reply ends here because the model's context is full.)")
         if isinstance(reply, DocsAskReply):
             sources.show_worth(reply)

@@ -89,14 +89,18 @@ class ProgressBar:
             total = progress.total or (1.0 if progress.unit == "ratio" else None)
             self._bar.update(
                 self._bar.task_ids[0],
-                description=f"{progress.stage} {self._label}",
+                description=f"{_doing(progress.stage)} {self._label}",
                 completed=progress.done,
                 total=total,
                 detail=detail(progress),
             )
         elif not terminal.stderr_is_terminal() and progress.stage != self._stage:
-            click.echo(f"{progress.stage} {self._label}{_of_how_much(progress)}", err=True)
+            click.echo(f"{_doing(progress.stage)} {self._label}{_of_how_much(progress)}", err=True)
         self._stage = progress.stage
+
+
+def _doing(stage: str) -> str:
+    return "waiting for" if stage == "queued" else stage
 
 
 def detail(progress: Progress) -> str:

@@ -78,7 +78,7 @@ class Repl:
         else:
             if isinstance(reply, DocsAskReply):
                 sources.show_worth(reply)
-            if reply.finish_reason == "length" and self._conversation.sampling.max_tokens is None:
+            if reply.finish_reason == "length" and not self._conversation.is_limited:
                 output.note("(The context is full. /clear starts afresh.)")
             if self._conversation.id not in (None, self._said_id):
                 self._said_id = self._conversation.id

@@ -50,6 +50,13 @@ async def test_without_a_terminal_there_is_one_line_a_stage(capsys: pytest.Captu
     assert capsys.readouterr() == ("", "downloading smol (98.4 MB)\nverifying smol (98.4 MB)\n")
 
 
+async def test_who_waits_for_a_turn_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar("the model", delay=0) as bar:
+        await asyncio.sleep(0.01)
+        bar.show(Progress(stage="queued", done=3, unit="requests"))
+    assert capsys.readouterr().err == "waiting for the model\n"
+
+
 async def test_a_terminal_gets_a_bar_on_stderr(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from samovar_protocol.replies import DocsAddReply
     from samovar_protocol.requests import DocsAdd
 
+_MOST_FAILED = 100
+"""Of which the agent tells."""
 _SHOWN = 20
 """So many problems are shown; of the others the number is said."""
 
@@ -103,10 +105,15 @@ def _add(request: DocsAdd, *, start: bool) -> DocsAddReply:
 
 def _show(reply: DocsAddReply, *, waited: bool) -> None:
     parts = [f"{human.counted(reply.added, 'document')} {'added' if waited else 'queued'}"]
+    if not (reply.added or reply.unchanged or reply.skipped or reply.problems):
+        parts = ["nothing is there to be read"]
     if reply.unchanged:
         parts.append(f"{human.number(reply.unchanged)} unchanged")
     if reply.skipped:
         parts.append(f"{human.counted(reply.skipped, 'file')} of kinds that are not read")
+    if reply.failed:
+        more = "at least " if len(reply.failed) >= _MOST_FAILED else ""
+        parts.append(f"{more}{human.number(len(reply.failed))} cannot be read")
     collection = reply.collection
     output.say(f"{collection.name}: {', '.join(parts)}.")
     problems = [f"{found.path or found.name}: {found.problem} {found.hint}".strip() for found in reply.failed]

@@ -87,12 +87,26 @@ def test_what_came_of_it(agent: FakeAgent, folder: Path) -> None:
     result = samovar("docs", "add", str(folder))
     # What fails inside of a folder is told; the rest was done.
     assert result.exit_code == 0
-    assert result.stdout == "notes: 1,200 documents added, 3 unchanged, 1 file of kinds that are not read.\n"
+    assert result.stdout == (
+        "notes: 1,200 documents added, 3 unchanged, 1 file of kinds that are not read, 1 cannot be read.\n"
+    )
     assert result.stderr == (
         "Warning: /home/me/locked.pdf: It needs a password. Save it without one.\n"
         "Warning: /home/me/secret: It may not be read.\n"
         "Warning: The disk is full. It goes on by itself.\n"
     )
+
+
+def test_a_folder_without_anything_to_read(agent: FakeAgent, folder: Path) -> None:
+    agent.replies[DocsAdd] = DocsAddReply(collection=NOTES, added=0)
+    assert samovar("docs", "add", str(folder)).stdout == "notes: nothing is there to be read.\n"
+    agent.replies[DocsAdd] = DocsAddReply(collection=NOTES, added=0, unchanged=1)
+    assert samovar("docs", "add", str(folder)).stdout == "notes: 0 documents added, 1 unchanged.\n"
+
+
+def test_more_failures_than_the_agent_names(agent: FakeAgent, folder: Path) -> None:
+    agent.replies[DocsAdd] = DocsAddReply(collection=NOTES, added=500, failed=[FAILED] * 100)
+    assert samovar("docs", "add", str(folder)).stdout == "notes: 500 documents added, at least 100 cannot be read.\n"
 
 
 def test_many_failures_are_not_all_shown(agent: FakeAgent, folder: Path) -> None:
@@ -144,7 +158,7 @@ def test_a_name_cannot_steer_the_terminal(agent: FakeAgent, folder: Path) -> Non
         collection=msgspec.structs.replace(NOTES, name=EVIL), added=1, failed=[evil], problems={EVIL: EVIL}
     )
     result = samovar("docs", "add", str(folder))
-    assert result.stdout == f"{HARMLESS}: 1 document added.\n"
+    assert result.stdout == f"{HARMLESS}: 1 document added, 1 cannot be read.\n"
     assert f"Warning: {HARMLESS}: {HARMLESS} {HARMLESS}\n" in result.stderr
     assert "\x1b" not in result.output
 

@@ -52,6 +52,12 @@ def test_options(agent: FakeAgent) -> None:
     assert agent.requests[1].sampling == Sampling(temperature=0.9, max_tokens=5)
 
 
+def test_why_an_answer_ends_early(agent: FakeAgent) -> None:
+    agent.replies[DocsAsk] = msgspec.structs.replace(ASKED, finish_reason="length")
+    assert "context is full" in samovar("docs", "ask", "How?").stderr
+    assert "context is full" not in samovar("docs", "ask", "How?", "--max-tokens", "5").stderr
+
+
 def test_the_help_names_the_protocols_default() -> None:
     shown = " ".join(samovar("docs", "ask", "--help").stdout.split())
     assert f"Default {DocsAsk(question='?').sampling.temperature}." in shown
