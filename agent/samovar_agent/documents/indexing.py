@@ -27,7 +27,7 @@ from samovar_agent.documents.indexing_batches import Batches, Read, ahead, in_tu
 from samovar_agent.store.contents import NewChunk
 from samovar_agent.store.documents import DocumentRow, Stored
 from samovar_agent.store.store import Store
-from samovar_protocol import Failure, SamovarError
+from samovar_protocol import Failure, FailureCode, SamovarError
 
 __all__ = ["HEADING_SEPARATOR", "Cutter", "CuttingReader", "Indexing", "Reader", "cut"]
 
@@ -35,6 +35,13 @@ log = logging.getLogger("samovar.documents")
 
 _TAKEN = 256
 """Documents that are begun at once; a killed agent begins that many anew, or twice as many."""
+
+
+_DEFECT = Failure(
+    code=FailureCode.INTERNAL,
+    message="Documents cannot be read because of a defect in Samovar.",
+    hint="`samovar logs` shows it; it is tried again in a moment.",
+)
 
 
 class Reader(Protocol):
@@ -93,6 +100,10 @@ class Indexing:
                 self.problem = error.failure
                 self.failures += 1
                 log.warning("documents are not read for now", extra={"problem": error.failure.message})
+            except Exception:  # a defect of ours, with which whoever waits must not wait for ever
+                self.problem = _DEFECT
+                self.failures += 1
+                raise
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._retry_seconds if self.problem else None):
                     await self._queued.wait()

@@ -244,10 +244,35 @@ async def test_a_loop_with_a_defect_is_begun_again(
     await served.service.open()
     try:
         (served.root / "a.md").write_text("Tea is hot.")
-        assert (await served.add(served.root)).collection.queued == 0
+        await served.add(served.root)
+
+        async def is_read() -> bool:
+            [info] = await served.service.collections()
+            return info.queued == 0 and info.problem is None
+
+        await until_so(is_read)
     finally:
         await served.service.close()
     assert "goes on in a moment" in caplog.text
+
+
+async def test_whoever_waits_is_told_of_a_defect(documents_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samovar_agent.documents.service._RESTART_SECONDS", 0.01)
+    served = Served(documents_bench)
+
+    async def defect(limit: int) -> list[object]:
+        raise ZeroDivisionError("a defect of ours")
+
+    monkeypatch.setattr(documents_bench.store.documents, "take", defect)
+    await served.service.open()
+    try:
+        (served.root / "a.md").write_text("Tea is hot.")
+        async with asyncio.timeout(20):
+            reply = await served.add(served.root)
+        assert reply.collection.queued == 1
+        assert reply.collection.problem == "Documents cannot be read because of a defect in Samovar."
+    finally:
+        await served.service.close()
 
 
 async def test_closed_twice_or_never_opened(documents_bench: Bench) -> None:
