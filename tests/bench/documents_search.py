@@ -130,8 +130,10 @@ async def _measure(folder: Path, chunks: int, searches: int) -> list[Result]:
         for query, vector in queries:
             for name, (collections, wanted) in filters.items():
                 began = time.perf_counter()
-                words = await store.chunks.words(query, collections, wanted, DEPTH)
-                nearest = await vectors.nearest(_MODEL, vector, DEPTH, collections=collections, filters=wanted)
+                words, nearest = await asyncio.gather(
+                    store.chunks.words(query, collections, wanted, DEPTH),
+                    vectors.nearest(_MODEL, vector, DEPTH, collections=collections, filters=wanted),
+                )
                 assert fused(words, nearest)
                 took[name].append(1000 * (time.perf_counter() - began))
         return took

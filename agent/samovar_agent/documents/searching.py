@@ -7,6 +7,7 @@ Where no model is there to compare meanings with, words alone are searched by, a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
@@ -110,16 +111,20 @@ class Searching:
         for model, group in _by_model(collections, words_only=request.words_only).items():
             # One filter less where all that there is may be found.
             ids = None if len(group) == len(collections) and not request.collections else [row.id for row in group]
-            words = await self._store.chunks.words(request.query, ids, request.filter, DEPTH)
+            # Beside the query's vector and the search for what is near it, which both compute elsewhere.
+            words = asyncio.ensure_future(self._store.chunks.words(request.query, ids, request.filter, DEPTH))
             nearest: Scores = []
-            if model is not None:
-                async with aclosing(self._nearest(model, ids, request, course, client)) as items:
-                    async for item in items:
-                        if isinstance(item, Progress):
-                            yield item
-                        else:
-                            nearest = item
-            found += fused(words, nearest)
+            try:
+                if model is not None:
+                    async with aclosing(self._nearest(model, ids, request, course, client)) as items:
+                        async for item in items:
+                            if isinstance(item, Progress):
+                                yield item
+                            else:
+                                nearest = item
+                found += fused(await words, nearest)
+            finally:
+                words.cancel()
         yield found
 
     async def _collections(self, names: Sequence[str]) -> list[CollectionRow]:

@@ -6,6 +6,7 @@ every row.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,24 +40,33 @@ class _Known:
     passes: bytearray | None = None
 
 
-class Fittings:
-    """What was found out about filters. Used from several threads; at worst two of them find out the same."""
+class _Entry:
+    """A filter. - lock: held by who finds out what fits."""
 
     def __init__(self) -> None:
-        self._known: dict[_Key, _Known] = {}
+        self.lock = threading.Lock()
+        self.known: _Known | None = None
+
+
+class Fittings:
+    """What was found out about filters. Used from several threads; who asks for the same meanwhile waits for it."""
+
+    def __init__(self) -> None:
+        self._entries: dict[_Key, _Entry] = {}
+        self._lock = threading.Lock()
 
     def of(self, db: Database, revision: int, collections: Sequence[int] | None, filters: DocumentFilter) -> Fitting:
         """What fits. - revision: of the store, from before `db` began to read; see `Store.revision`."""
         key = (None if collections is None else tuple(sorted(set(collections))), filters)
-        known = self._known.pop(key, None)
-        if known is None or known.revision != revision:
-            known = Fitting(db, *key).found(revision, None)
-        else:
-            known = Fitting(db, *key).found(revision, known)
-        while len(self._known) >= _REMEMBERED:
-            self._known.pop(next(iter(self._known)), None)
-        self._known[key] = known
-        return Fitting(db, *key, known)
+        with self._lock:
+            entry = self._entries.pop(key, None) or _Entry()
+            self._entries[key] = entry  # as the last one that was used
+            if len(self._entries) > _REMEMBERED:
+                del self._entries[next(iter(self._entries))]
+        with entry.lock:
+            known = entry.known if entry.known is not None and entry.known.revision == revision else None
+            entry.known = Fitting(db, *key).found(revision, known)
+            return Fitting(db, *key, entry.known)
 
 
 class Fitting:
