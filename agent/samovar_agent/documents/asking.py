@@ -19,6 +19,7 @@ from samovar_agent.documents.answering import messages, room_for_sources
 from samovar_agent.documents.answering_sources import CountTokens, Given, Passage, chosen, parts, whole
 from samovar_agent.documents.citations import NOT_FOUND, Checked, check
 from samovar_agent.documents.conversations import ConversationService
+from samovar_agent.documents.holdings import passage_info
 from samovar_agent.documents.indexing import HEADING_SEPARATOR
 from samovar_agent.documents.searching import Searching
 from samovar_agent.engine.instances import Instances
@@ -196,7 +197,9 @@ class Asking:
         if given is None:
             return None
         by_id = {row.id: row for row in rows}
-        shown = [_shown(source.passage, by_id[source.passage.document], names) for source in given.sources]
+        shown = [
+            passage_info(source.passage, by_id[source.passage.document], names, score=1.0) for source in given.sources
+        ]
         return _Sources(given, shown, "")
 
     async def _parts(self, row: DocumentRow) -> list[Passage]:
@@ -271,23 +274,6 @@ def _chosen(found: DocsSearchReply, room: int, count: CountTokens) -> _Sources:
     at = {(one.document, one.start, one.end): one for one in found.passages}
     shown = [at[source.passage.document, source.passage.start, source.passage.end] for source in given.sources]
     return _Sources(given, shown, found.note)
-
-
-def _shown(passage: Passage, row: DocumentRow, names: dict[int, str]) -> DocumentPassage:
-    return DocumentPassage(
-        document=row.id,
-        collection=names.get(row.collection, ""),
-        name=row.name,
-        title=row.title or row.name,
-        text=passage.text,
-        start=passage.start,
-        end=passage.end,
-        score=1.0,
-        path=row.path,
-        media_type=row.media_type,
-        page=passage.page,
-        headings=list(passage.headings),
-    )
 
 
 def _reply(request: DocsAsk, reply: ChatReply, sources: _Sources, checked: Checked) -> DocsAskReply:

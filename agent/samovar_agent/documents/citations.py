@@ -168,7 +168,8 @@ def _inferred(
     for start, end in spans:
         statement = prose[start:end]
         for number, source in sources.items():
-            if same_sentence(source.passage.text, statement) is not None:
+            quoted = any(texts[number].find(quote) for quote in _quotes(statement))
+            if quoted or same_sentence(source.passage.text, statement) is not None:
                 marker = _Marker(end, end, [number])
                 cited = _cited(marker, source, texts[number], statement)
                 citations.append(msgspec.structs.replace(cited, inferred=True))

@@ -7,6 +7,7 @@ reply = await holdings.ls(DocsLs(collection="notes"))
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -21,7 +22,7 @@ from samovar_agent.store.documents import DocumentRow
 from samovar_agent.store.sources import SourceRow
 from samovar_agent.store.store import Store
 from samovar_protocol import Failure, FailureCode, SamovarError
-from samovar_protocol.documents import CollectionInfo, DocumentInfo, SourceInfo
+from samovar_protocol.documents import CollectionInfo, DocumentInfo, DocumentPassage, SourceInfo
 from samovar_protocol.replies import DocsLsReply, DocsTextReply
 from samovar_protocol.requests import DocsChange, DocsCreate, DocsLs, DocsRetry, DocsRm, DocsText
 
@@ -275,6 +276,48 @@ def document_info(row: DocumentRow, names: Mapping[int, str]) -> DocumentInfo:
         problem=problem.message if problem else None,
         hint=problem.hint if problem else "",
         reason=problem.reason if problem else None,
+    )
+
+
+class Passage(Protocol):
+    """A piece of a document, wherever it comes from: a search, or a document that is read as a whole."""
+
+    @property
+    def text(self) -> str:
+        """What stands there from `start` to `end`."""
+
+    @property
+    def start(self) -> int:
+        """Its first character."""
+
+    @property
+    def end(self) -> int:
+        """The one after its last."""
+
+    @property
+    def page(self) -> int | None:
+        """From 1; None without pages."""
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Of its section, the outermost first."""
+
+
+def passage_info(passage: Passage, row: DocumentRow, names: Mapping[int, str], *, score: float) -> DocumentPassage:
+    """A passage of a document as clients see it. - names: of collections."""
+    return DocumentPassage(
+        document=row.id,
+        collection=names.get(row.collection, ""),
+        name=row.name,
+        title=row.title or row.name,
+        text=passage.text,
+        start=passage.start,
+        end=passage.end,
+        score=score,
+        path=row.path,
+        media_type=row.media_type,
+        page=passage.page,
+        headings=list(passage.headings),
     )
 
 

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from samovar_agent.documents.embedding_models import EmbeddingModels
+from samovar_agent.documents.holdings import passage_info
 from samovar_agent.documents.indexing import HEADING_SEPARATOR
 from samovar_agent.documents.lazy_vectors import LazyVectorSearch
-from samovar_agent.documents.retrieval import Found, Passage, distinct, passages, reranked
+from samovar_agent.documents.retrieval import Found, distinct, passages, reranked
 from samovar_agent.documents.retrieval_fusion import DEPTH, Scores, fused
 from samovar_agent.engine.instances import Instances
 from samovar_agent.models.library import Library
@@ -29,7 +30,6 @@ from samovar_agent.store.documents import DocumentRow
 from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
 from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.documents import DocumentPassage
 from samovar_protocol.replies import DocsSearchReply, EmbedReply, RerankReply
 from samovar_protocol.requests import DocsSearch
 from samovar_protocol.values import Progress
@@ -95,7 +95,7 @@ class Searching:
         joined = passages(distinct(chunks, request.limit * _SPARE))[: request.limit]
         names = {row.id: row.name for row in collections}
         yield DocsSearchReply(
-            passages=[_shown(one, owners[one.document], names) for one in joined],
+            passages=[passage_info(one, owners[one.document], names, score=one.score) for one in joined],
             method="words and vectors" if course.vectors else "words",
             note=" ".join(note for note in course.notes if note),
             reranked=course.reranked,
@@ -250,20 +250,3 @@ def _by_model(collections: Sequence[CollectionRow], *, words_only: bool) -> dict
 
 def _models(collections: Sequence[CollectionRow]) -> dict[int, str | None]:
     return {row.id: row.model for row in collections}
-
-
-def _shown(passage: Passage, owner: DocumentRow, names: dict[int, str]) -> DocumentPassage:
-    return DocumentPassage(
-        document=owner.id,
-        collection=names.get(owner.collection, ""),
-        name=owner.name,
-        title=owner.title or owner.name,
-        text=passage.text,
-        start=passage.start,
-        end=passage.end,
-        score=passage.score,
-        path=owner.path,
-        media_type=owner.media_type,
-        page=passage.page,
-        headings=list(passage.headings),
-    )

@@ -203,6 +203,12 @@ class TestInferred:
     def test_what_only_sounds_alike_is_not(self, reply: str) -> None:
         assert checked(reply).outcome == "uncited"
 
+    def test_what_a_reply_quotes_word_for_word_is_cited_without_a_number(self) -> None:
+        (citation,) = checked('The file of the witnesses says this: "Witnesses were heard in June."').citations
+        assert (citation.number, citation.quote) == (2, "Witnesses were heard in June")
+        assert citation.inferred and citation.verbatim
+        assert checked('The file of the witnesses says this: "Witnesses were heard in July."').outcome == "uncited"
+
     def test_who_cites_some_sentences_is_believed_to_cite_all(self) -> None:
         assert numbers("It took three weeks [1]. Witnesses were heard in June.") == [1]
 
