@@ -18,8 +18,9 @@ from samovar_agent.control.server import ControlServer
 from samovar_agent.control.sockets import Keys
 from samovar_agent.documents.conversations import ConversationService
 from samovar_agent.documents.service import DocumentService
-from samovar_agent.engine.instances import Instances, SnapshotPlaces
+from samovar_agent.engine.instances import Instances
 from samovar_agent.engine.machine import available_bytes
+from samovar_agent.engine.residents import SnapshotPlaces
 from samovar_agent.event_log import EventLog
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer

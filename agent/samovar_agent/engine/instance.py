@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from samovar_agent.engine.interface import (
     Embedded,
     Embedding,
     Engine,
+    Finding,
     Finished,
     Generation,
     LoadOptions,
     Output,
+    Question,
     Ranked,
     Ranking,
     Started,
-    Tokenization,
 )
 from samovar_agent.engine.lifecycle import Lifecycle
 from samovar_agent.engine.machine import mapped_bytes, resident_bytes
@@ -219,9 +220,9 @@ class Instance:
         self._usage.count(Stats(prompt_tokens=result.prompt_tokens, prompt_seconds=result.seconds))
         return result
 
-    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text has; only inside `use` and after `ready`."""
-        return (await self._engine.tokenize(Tokenization(texts=list(texts)))).counts
+    async def ask(self, question: Question) -> Finding:
+        """What the model says of texts and tokens, beside its work; only inside `use` and after `ready`."""
+        return await self._engine.ask(question)
 
     def _start(self, place: Place, *, told: bool = True) -> None:
         self._usage.start(place, told=told)
@@ -282,6 +283,11 @@ class Instance:
             self._to("stopped")
             self._on_end(self)
             self.gone.set()
+
+    def keep_for(self, ttl_seconds: float | None) -> None:
+        """Unload it after so long without use, from now on; None never."""
+        self._ttl_seconds = ttl_seconds
+        self._arm()
 
     def _arm(self) -> None:
         """Count the idle time from now, where there is any."""

@@ -7,45 +7,40 @@ There is no way to look first and act later: `load` and `generate` do both in on
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
-from samovar_agent.engine.backoff import Backoff
+from msgspec import UNSET, UnsetType
+
 from samovar_agent.engine.instance import Instance
 from samovar_agent.engine.interface import (
+    Detokenization,
+    Detokenized,
     Embedding,
+    Finding,
     Finished,
     Generation,
-    LoadOptions,
+    Question,
     Ranking,
-    SnapshotOptions,
+    RenderedPrompt,
+    Rendering,
     Started,
+    Tokenization,
+    Tokenized,
 )
-from samovar_agent.engine.lifecycle import ENDED
-from samovar_agent.engine.machine import usable_cores
-from samovar_agent.engine.memory import check_room, default_context, estimate
-from samovar_agent.engine.process import WORKER_COMMAND, WorkerEngine
 from samovar_agent.engine.reply import ReplyBuilder
-from samovar_agent.engine.room import free_bytes, idle_to_make_room
+from samovar_agent.engine.residents import Residents, ambiguous, load_progress
 from samovar_agent.engine.usage import Place
 from samovar_agent.engine.waiting import with_position, within
-from samovar_agent.engine.worker_log import WorkerLog
-from samovar_agent.events import EventBus
-from samovar_agent.models.library import Library, ModelFile
-from samovar_agent.settings import SettingsFile
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.replies import ChatReply, EmbedReply, LoadReply, RerankReply
+from samovar_protocol.replies import ChatReply, EmbedReply, RerankReply
 from samovar_protocol.values import (
     AnyDelta,
     ChatOptions,
     InstanceInfo,
-    MemoryEstimate,
     Message,
     Priority,
     Progress,
@@ -53,8 +48,21 @@ from samovar_protocol.values import (
     Sampling,
 )
 
-log = logging.getLogger("samovar.engine")
 _DEFAULT_OPTIONS = ChatOptions()
+
+
+class Keep(NamedTuple):
+    """What a request may say of its model.
+
+    - ttl_seconds: unload it after so long without use, from now on; None never, 0 at once, UNSET as the settings say.
+    - context: tokens, where it is not in memory yet; None for the setting.
+    """
+
+    ttl_seconds: float | UnsetType | None = UNSET
+    context: int | None = None
+
+
+_AS_SET = Keep()
 
 
 class _Use(NamedTuple):
@@ -65,101 +73,8 @@ class _Use(NamedTuple):
     load_seconds: float
 
 
-class SnapshotPlaces(NamedTuple):
-    """Where computed prefixes are kept over restarts. - key_file: what authenticates them."""
-
-    folder: Path
-    key_file: Path
-
-
-class Instances:
-    """The models in memory, one worker process each.
-
-    - logs: folder for the workers' logs. - snapshots: None keeps no prefixes. - worker_command: starts a worker.
-    - patience: seconds that a worker gets to end by itself, of which it may take half to write prefixes to disk; a
-    third of it again after it was told to, before it is killed.
-    """
-
-    def __init__(
-        self,
-        *,
-        library: Library,
-        settings: SettingsFile,
-        events: EventBus,
-        logs: Path,
-        snapshots: SnapshotPlaces | None = None,
-        worker_command: Sequence[str] = WORKER_COMMAND,
-        patience: float = 6.0,
-    ) -> None:
-        self._library, self._settings, self._events, self._logs = library, settings, events, logs
-        self._snapshots, self._worker_command, self._patience = snapshots, tuple(worker_command), patience
-        self._instances: dict[str, Instance] = {}
-        self._backoff = Backoff()
-        self._leaving: set[str] = set()
-        self._closed = False
-
-    async def load(
-        self,
-        name: str,
-        *,
-        context: int | None = None,
-        ttl_seconds: float | None = None,
-        identifier: str | None = None,
-        force: bool = False,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> LoadReply:
-        """Bring a model into memory; one that is there already is returned as it is.
-
-        - name: of a model or instance. - context: tokens; None for the setting, never above the model's own.
-        - ttl_seconds: unload after so long without use; None never. - identifier: another name for this instance.
-        - force: load although it does not seem to fit, or has just failed several times.
-        - on_progress: told how far loading is.
-        Where room is short, models that nobody uses now are unloaded first, the longest unused before the others.
-        Raises what `Library.find` does, `bad_request`, `not_enough_memory`, `load_failed`, `model_unsupported`.
-        """
-        instance, already = await self._obtain(
-            name, context=context, ttl_seconds=ttl_seconds, identifier=identifier, force=force
-        )
-        with instance.use():
-            async with contextlib.aclosing(_load_progress(instance)) as progresses:
-                async for progress in progresses:
-                    on_progress(progress)  # raises where the client has left; that ends this request alone
-        return LoadReply(estimate=instance.estimate, instance=instance.info, already_loaded=already)
-
-    def estimate(self, name: str, *, context: int | None = None) -> MemoryEstimate:
-        """What loading a model would take, without doing it. Raises what `Library.find` does, and `bad_request`."""
-        return self._estimate(self._library.find(name), context)
-
-    async def unload(self, name: str) -> str:
-        """Take an instance out of memory, by its identifier or its model's name; returns its identifier.
-
-        Requests that it serves end with `cancelled`. Raises `model_unknown`, or `model_ambiguous` where a model's name
-        stands for several instances.
-        """
-        instance = self._instances.get(name)
-        if instance is None:
-            with contextlib.suppress(SamovarError):  # a model may be gone from the library and still in memory
-                name = self._library.key_of(name)
-            found = [instance for instance in self._instances.values() if instance.model == name]
-            if len(found) > 1:
-                raise _ambiguous(f"'{name}' is in memory several times", [one.identifier for one in found])
-            instance = found[0] if found else None
-        if instance is None:
-            raise SamovarError(
-                FailureCode.MODEL_UNKNOWN, f"'{name}' is not in memory.", hint="`samovar ps` lists what is."
-            )
-        await instance.unload(_unloaded(instance))
-        return instance.identifier
-
-    async def unload_all(self) -> list[str]:
-        """Take everything out of memory; returns the identifiers."""
-        instances = list(self._instances.values())
-        await asyncio.gather(*(instance.unload(_unloaded(instance)) for instance in instances))
-        return [instance.identifier for instance in instances]
-
-    def ls(self) -> list[InstanceInfo]:
-        """Instances, oldest first; not those that failed and whose process is about to be gone."""
-        return [instance.info for instance in self._instances.values() if instance.state not in ENDED]
+class Instances(Residents):
+    """What the models in memory can be asked; arguments as of `Residents`."""
 
     async def generate(
         self,
@@ -169,24 +84,53 @@ class Instances:
         options: ChatOptions = _DEFAULT_OPTIONS,
         *,
         client: str = "",
+        keep: Keep = _AS_SET,
     ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
         """Continue a conversation: progress of waiting and loading, the reply in pieces, and the whole of it last.
 
         - model: of a model or instance; None takes the one in memory, or the only one there is. - client: whose
-        request it is; where several wait, clients take turns. Closing the generator, or cancelling who iterates,
-        stops the work within one decode step. Raises what `load` does, `busy`, `deadline_exceeded`,
-        `context_overflow`, `worker_crashed`.
+        request it is; where several wait, clients take turns. - keep: how the model is loaded where it is not, and how
+        long it then stays. Closing the generator, or cancelling who iterates, stops the work within one decode step.
+        Raises what `load` does, `busy`, `deadline_exceeded`, `context_overflow`, `worker_crashed`.
         """
         generation = Generation(messages=list(messages), sampling=sampling, options=options, client=client)
-        async with contextlib.aclosing(within(options.deadline_seconds, self._generate(model, generation))) as items:
+        async with contextlib.aclosing(self._generate(model, generation, keep)) as items:
+            async for item in items:
+                yield item
+
+    async def complete(
+        self,
+        model: str | None,
+        prompt: str | list[int],
+        sampling: Sampling,
+        options: ChatOptions = _DEFAULT_OPTIONS,
+        *,
+        suffix: str | None = None,
+        client: str = "",
+        keep: Keep = _AS_SET,
+    ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
+        """Go on from a text, or from tokens, as they are, without a conversation around them; otherwise as `generate`.
+
+        - suffix: what comes after the reply, for models that can fill in the middle.
+        """
+        generation = Generation(prompt=prompt, suffix=suffix, sampling=sampling, options=options, client=client)
+        async with contextlib.aclosing(self._generate(model, generation, keep)) as items:
             async for item in items:
                 yield item
 
     async def _generate(
-        self, model: str | None, generation: Generation
+        self, model: str | None, generation: Generation, keep: Keep
+    ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
+        items = self._replies(model, generation, keep)
+        async with contextlib.aclosing(within(generation.options.deadline_seconds, items)) as limited:
+            async for item in limited:
+                yield item
+
+    async def _replies(
+        self, model: str | None, generation: Generation, keep: Keep
     ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
         reply = ReplyBuilder(generation.options.n)
-        async with contextlib.aclosing(self._using(model, "chat", generation.options.priority)) as uses:
+        async with contextlib.aclosing(self._using(model, "chat", generation.options.priority, keep)) as uses:
             async for use in uses:
                 if isinstance(use, Progress):
                     yield use
@@ -211,10 +155,11 @@ class Instances:
         dimensions: int | None = None,
         priority: Priority = "interactive",
         client: str = "",
+        keep: Keep = _AS_SET,
     ) -> AsyncGenerator[Progress | EmbedReply, None]:
         """Vectors of texts: loading progress, and the reply last. Arguments and failures as of `generate`."""
         embedding = Embedding(inputs=list(inputs), dimensions=dimensions, priority=priority, client=client)
-        async with contextlib.aclosing(self._using(model, "embedding", priority)) as uses:
+        async with contextlib.aclosing(self._using(model, "embedding", priority, keep)) as uses:
             async for use in uses:
                 if isinstance(use, Progress):
                     yield use
@@ -237,10 +182,11 @@ class Instances:
         top: int | None = None,
         priority: Priority = "interactive",
         client: str = "",
+        keep: Keep = _AS_SET,
     ) -> AsyncGenerator[Progress | RerankReply, None]:
         """Documents by how well they answer a query: loading progress, and the reply last."""
         ranking = Ranking(query=query, documents=list(documents), priority=priority, client=client)
-        async with contextlib.aclosing(self._using(model, "rerank", priority)) as uses:
+        async with contextlib.aclosing(self._using(model, "rerank", priority, keep)) as uses:
             async for use in uses:
                 if isinstance(use, Progress):
                     yield use
@@ -255,161 +201,74 @@ class Instances:
                     seconds=result.seconds,
                 )
 
+    async def tokenize(self, model: str | None, tokenization: Tokenization) -> Tokenized:
+        """Tokens of texts; loads the model if need be. Failures as of `generate`."""
+        finding = await self._ask(model, tokenization)
+        assert isinstance(finding, Tokenized)
+        return finding
+
+    async def detokenize(self, model: str | None, tokens: Sequence[int]) -> Detokenized:
+        """The text of tokens; loads the model if need be. Failures as of `generate`."""
+        finding = await self._ask(model, Detokenization(tokens=list(tokens)))
+        assert isinstance(finding, Detokenized)
+        return finding
+
+    async def render(
+        self, model: str | None, messages: Sequence[Message], options: ChatOptions = _DEFAULT_OPTIONS
+    ) -> RenderedPrompt:
+        """The prompt that `generate` would give the model; loads it if need be. Failures as of `generate`."""
+        generation = Generation(messages=list(messages), sampling=Sampling(), options=options)
+        finding = await self._ask(model, Rendering(generation=generation))
+        assert isinstance(finding, RenderedPrompt)
+        return finding
+
     async def count_tokens(self, model: str, texts: Sequence[str]) -> list[int]:
         """How many tokens of this model each text has; loads it if need be. Failures as of `generate`."""
-        minutes = self._settings.current.models.ttl_minutes
-        instance, _ = await self._obtain(model, ttl_seconds=minutes * 60 if minutes else None)
+        return (await self.tokenize(model, Tokenization(texts=list(texts)))).counts
+
+    async def _ask(self, model: str | None, question: Question) -> Finding:
+        instance, _ = await self._obtain(model or self._only_model("chat"), ttl_seconds=self._ttl(Keep()))
         with instance.use():
             await instance.ready(lambda _: None)
-            return await instance.count_tokens(texts)
+            return await instance.ask(question)
 
-    async def ready(self, model: str | None, capability: str) -> AsyncGenerator[Progress | InstanceInfo, None]:
+    async def ready(
+        self, model: str | None, capability: str, *, keep: Keep = _AS_SET
+    ) -> AsyncGenerator[Progress | InstanceInfo, None]:
         """Loading progress, then the instance, which stays at least until this generator is closed.
 
-        - model, and failures: as of `generate`. - capability: that a model must have where none is named.
+        - model, keep, and failures: as of `generate`. - capability: that a model must have where none is named.
         """
-        minutes = self._settings.current.models.ttl_minutes
-        instance, _ = await self._obtain(
-            model or self._only_model(capability), ttl_seconds=minutes * 60 if minutes else None
-        )
+        instance = await self._kept(model or self._only_model(capability), keep)
         with instance.use():
-            async with contextlib.aclosing(_load_progress(instance)) as progresses:
+            async with contextlib.aclosing(load_progress(instance)) as progresses:
                 async for progress in progresses:
                     yield progress
             yield instance.info
 
-    @contextlib.contextmanager
-    def kept_out(self, key: str) -> Iterator[None]:
-        """Meanwhile nobody loads the model `key`, so that its file can be removed. Raises `model_in_use`."""
-        users = [instance.identifier for instance in self._instances.values() if instance.model == key]
-        if users:
-            raise SamovarError(
-                FailureCode.MODEL_IN_USE,
-                f"{key} is in memory as {', '.join(users)}.",
-                hint=f"Run `samovar unload {users[0]}` first.",
-            )
-        self._leaving.add(key)
-        try:
-            yield
-        finally:
-            self._leaving.discard(key)
-
-    async def close(self) -> None:
-        """End everything with `shutting_down`; no worker is left afterwards."""
-        self._closed = True
-        reason = _shutting_down()
-        await asyncio.gather(*(instance.unload(reason) for instance in list(self._instances.values())))
-
     async def _using(
-        self, model: str | None, capability: str, priority: Priority
+        self, model: str | None, capability: str, priority: Priority, keep: Keep
     ) -> AsyncGenerator[Progress | _Use, None]:
         """Loading progress, then the instance, which stays in memory until this generator is closed."""
         began = time.monotonic()
-        minutes = self._settings.current.models.ttl_minutes
-        name = model or self._only_model(capability)
-        instance, _ = await self._obtain(name, ttl_seconds=minutes * 60 if minutes else None)
+        instance = await self._kept(model or self._only_model(capability), keep)
         with instance.request(priority, limit=self._settings.current.engine.queue_limit) as place:
-            async with contextlib.aclosing(_load_progress(instance)) as progresses:
+            async with contextlib.aclosing(load_progress(instance)) as progresses:
                 async for progress in progresses:
                     yield progress
             yield _Use(instance, place, time.monotonic() - began)
 
-    async def _obtain(
-        self,
-        name: str,
-        *,
-        context: int | None = None,
-        ttl_seconds: float | None,
-        identifier: str | None = None,
-        force: bool = False,
-    ) -> tuple[Instance, bool]:
-        """The instance that `name` means, and whether it was there before; begins to load a new one where needed."""
-        while True:
-            if self._closed:
-                raise _shutting_down()
-            instance = self._existing(name, identifier)
-            if instance is not None and instance.usable:
-                return instance, True
-            if instance is not None:
-                await instance.gone.wait()  # on its way out; its place is free in a moment
-                continue
-            file = self._library.find(name)
-            if file.info.key in self._leaving:
-                raise SamovarError(
-                    FailureCode.MODEL_UNKNOWN,
-                    f"{file.info.key} is being removed.",
-                    hint="`samovar ls` lists what stays.",
-                )
-            if not force:
-                self._backoff.check(file.info.key)
-            need = self._estimate(file, context)
-            if force or need.need_bytes <= need.free_bytes:
-                break
-            leaving = next((one for one in self._instances.values() if not one.usable), None)
-            if leaving is not None:
-                await leaving.gone.wait()  # it may leave room enough
-                continue
-            idle = idle_to_make_room(need, file.info.path, self._instances.values())
-            if idle is None:
-                check_room(need, file.info.key)
-                break
-            log.info("%s is unloaded to make room for %s", idle.identifier, file.info.key)
-            await idle.unload(_unloaded(idle))
-        instance = Instance(
-            identifier=identifier or file.info.key,
-            model=file.info.key,
-            options=LoadOptions(
-                path=file.info.path,
-                context_length=need.context_length,
-                threads=self._threads,
-                snapshots=self._snapshot_options(),
-            ),
-            estimate=need,
-            ttl_seconds=ttl_seconds,
-            engine=WorkerEngine(
-                self._worker_command,
-                WorkerLog(self._logs, identifier or file.info.key),
-                patience=self._patience,
-                hang_seconds=self._settings.current.engine.hang_seconds,
-            ),
-            events=self._events,
-            on_end=self._forget,
-        )
-        self._instances[instance.identifier] = instance
-        return instance, False
-
-    def _snapshot_options(self) -> SnapshotOptions | None:
-        budget = int(self._settings.current.engine.snapshot_gigabytes * 1e9)
-        if self._snapshots is None or not budget:
-            return None
-        folder, key_file = self._snapshots
-        return SnapshotOptions(folder=str(folder), key_file=str(key_file), budget_bytes=budget)
-
-    @property
-    def _threads(self) -> int:
-        return self._settings.current.engine.threads or usable_cores()
-
-    def _existing(self, name: str, identifier: str | None) -> Instance | None:
-        if identifier is None and name in self._instances:
-            return self._instances[name]
-        key = self._library.key_of(name)
-        if identifier is None:
-            return next((instance for instance in self._instances.values() if instance.model == key), None)
-        instance = self._instances.get(identifier)
-        other = instance.model if instance is not None else self._key_or_none(identifier)
-        if other is not None and other != key:  # or the other model's name would be answered by this one
-            raise SamovarError(
-                FailureCode.BAD_REQUEST,
-                f"The identifier '{identifier}' already means '{other}'.",
-                hint="Choose another identifier.",
-            )
+    async def _kept(self, name: str, keep: Keep) -> Instance:
+        """The instance that `name` means, with the time that `keep` gives it from now on."""
+        instance, already = await self._obtain(name, context=keep.context, ttl_seconds=self._ttl(keep))
+        if already and keep.ttl_seconds is not UNSET:
+            instance.keep_for(keep.ttl_seconds)
         return instance
 
-    def _key_or_none(self, name: str) -> str | None:
-        try:
-            return self._library.key_of(name)
-        except SamovarError:
-            return None
+    def _ttl(self, keep: Keep) -> float | None:
+        minutes = self._settings.current.models.ttl_minutes
+        usual = minutes * 60 if minutes else None
+        return usual if keep.ttl_seconds is UNSET else keep.ttl_seconds
 
     def _only_model(self, capability: str) -> str:
         """What a request without a model means."""
@@ -417,11 +276,11 @@ class Instances:
         able = set(models)
         loaded = [one.identifier for one in self._instances.values() if one.usable and one.model in able]
         if len(loaded) > 1:
-            raise _ambiguous("Several models are in memory", loaded)
+            raise ambiguous("Several models are in memory", loaded)
         if loaded:
             return loaded[0]
         if len(models) > 1:
-            raise _ambiguous("The request names no model, and there are several", models)
+            raise ambiguous("The request names no model, and there are several", models)
         if not models:
             raise SamovarError(
                 FailureCode.MODEL_UNKNOWN,
@@ -429,61 +288,3 @@ class Instances:
                 hint="`samovar get` fetches one.",
             )
         return models[0]
-
-    def _estimate(self, file: ModelFile, context: int | None) -> MemoryEstimate:
-        trained = file.header.context_length
-        if context is not None and trained is not None and context > trained:
-            raise SamovarError(
-                FailureCode.BAD_REQUEST,
-                f"'{file.info.key}' was trained for {trained:,} tokens of context; {context:,} were asked for.",
-                hint=f"Ask for at most {trained:,}.",
-            )
-        length = context or default_context(file.header, self._settings.current.models.context_length)
-        free = free_bytes(file.info.path, self._instances.values())
-        return estimate(file.header, context_length=length, threads=self._threads, free_bytes=free)
-
-    def _forget(self, instance: Instance) -> None:
-        if instance.failure is not None:
-            self._backoff.failed(instance.model, instance.failure, instance.served_seconds)
-        else:
-            self._backoff.ended_well(instance.model)
-        if self._instances.get(instance.identifier) is instance:
-            del self._instances[instance.identifier]
-
-
-async def _load_progress(instance: Instance) -> AsyncGenerator[Progress, None]:
-    """Progress until `instance` is ready; nothing where it is already."""
-    if instance.state == "ready":
-        return
-    progresses: asyncio.Queue[float | None] = asyncio.Queue()
-    waiting = asyncio.create_task(instance.ready(progresses.put_nowait))
-    waiting.add_done_callback(lambda task: progresses.put_nowait(None))
-    try:
-        while (done := await progresses.get()) is not None:
-            yield _loading(done)
-        await waiting
-    finally:
-        waiting.cancel()
-
-
-def _loading(done: float) -> Progress:
-    return Progress(stage="loading", done=done, total=1, unit="ratio")
-
-
-def _unloaded(instance: Instance) -> SamovarError:
-    return SamovarError(
-        FailureCode.CANCELLED, f"'{instance.identifier}' was unloaded.", hint="Send the request again to load it."
-    )
-
-
-def _shutting_down() -> SamovarError:
-    return SamovarError(FailureCode.SHUTTING_DOWN, "The agent is stopping.", hint="`samovar up` starts it again.")
-
-
-def _ambiguous(what: str, names: list[str]) -> SamovarError:
-    return SamovarError(
-        FailureCode.MODEL_AMBIGUOUS,
-        f"{what}: {', '.join(names)}.",
-        hint="Name the one you mean.",
-        details={"models": names},
-    )

@@ -47,11 +47,13 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """A reply to compute.
 
     - messages: the conversation. - prompt: text or tokens to go on from as they are, instead of a conversation.
+    - suffix: what comes after the reply; only with a prompt, and for models that can fill in the middle.
     - client: whose request it is; clients take turns.
     """
 
     messages: list[Message] = []
     prompt: str | list[int] | None = None
+    suffix: str | None = None
     sampling: Sampling
     options: ChatOptions = ChatOptions()
     client: str = ""
@@ -75,10 +77,34 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     client: str = ""
 
 
-class Tokenization(msgspec.Struct, frozen=True, kw_only=True):
-    """Texts whose tokens are to be counted, as text from people: markers in them are text too."""
+class Tokenization(msgspec.Struct, frozen=True, kw_only=True, tag="tokenization"):
+    """Texts whose tokens are wanted.
+
+    - markers: the model's own markers in them count as such; without, they are text from people like any other.
+    - begin: with the token that every prompt of this model begins with, where it has one. - listed: the tokens
+    themselves, too, beside how many there are.
+    """
 
     texts: list[str]
+    markers: bool = False
+    begin: bool = False
+    listed: bool = False
+
+
+class Detokenization(msgspec.Struct, frozen=True, kw_only=True, tag="detokenization"):
+    """Tokens whose text is wanted, with the markers among them."""
+
+    tokens: list[int]
+
+
+class Rendering(msgspec.Struct, frozen=True, kw_only=True, tag="rendering"):
+    """A generation whose prompt is wanted, and no reply."""
+
+    generation: Generation
+
+
+Question = Tokenization | Detokenization | Rendering
+"""What is answered beside whatever is being computed."""
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
@@ -110,9 +136,28 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True, tag="ranked"):
 
 
 class Tokenized(msgspec.Struct, frozen=True, kw_only=True, tag="tokenized"):
-    """- counts: tokens of each text, in their order."""
+    """- counts: tokens of each text, in their order. - tokens: those themselves, where they were asked for."""
 
     counts: list[int]
+    tokens: list[list[int]] = []
+
+
+class Detokenized(msgspec.Struct, frozen=True, kw_only=True, tag="detokenized"):
+    """- text: bytes that are no UTF-8 are U+FFFD in it. - pieces: the bytes of each token."""
+
+    text: str
+    pieces: list[bytes]
+
+
+class RenderedPrompt(msgspec.Struct, frozen=True, kw_only=True, tag="rendered"):
+    """- text: what the model is given, as text; empty where the request had tokens. - tokens: as tokens."""
+
+    text: str
+    tokens: list[int]
+
+
+Finding = Tokenized | Detokenized | RenderedPrompt
+"""What answers a `Question`, that of the same place in its list."""
 
 
 Output = Started | AnyDelta | Finished
@@ -141,8 +186,8 @@ class Engine(Protocol):
     async def rank(self, ranking: Ranking) -> Ranked:
         """Compute scores; cancelling stops the work. Raises `model_unsupported` where the model has none."""
 
-    async def tokenize(self, tokenization: Tokenization) -> Tokenized:
-        """Count tokens, beside whatever is being computed."""
+    async def ask(self, question: Question) -> Finding:
+        """Tokens of texts, texts of tokens, or a prompt, beside whatever is being computed."""
 
     async def ended(self) -> SamovarError:
         """Wait for the runtime's end; says what happened."""

@@ -15,17 +15,20 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar, assert_never
 
 from samovar_agent.engine.interface import (
+    Detokenized,
     Embedded,
     Embedding,
+    Finding,
     Finished,
     Generation,
     Loaded,
     LoadOptions,
     Output,
+    Question,
     Ranked,
     Ranking,
+    RenderedPrompt,
     Started,
-    Tokenization,
     Tokenized,
 )
 from samovar_agent.engine.machine import is_stopped, processor_seconds
@@ -33,6 +36,7 @@ from samovar_agent.engine.wire import (
     Alive,
     Answer,
     Answered,
+    Ask,
     Began,
     BrokenStreamError,
     Cancel,
@@ -47,7 +51,6 @@ from samovar_agent.engine.wire import (
     Loading,
     Piece,
     Rank,
-    Tokenize,
     Unload,
     answer_decoder,
     encode,
@@ -168,11 +171,11 @@ class WorkerEngine:
                     return item
         raise AssertionError("a request ends with its answer or raises")
 
-    async def tokenize(self, tokenization: Tokenization) -> Tokenized:
-        """Count tokens."""
-        async with contextlib.aclosing(self._ask(lambda id_: Tokenize(id_, tokenization))) as items:
+    async def ask(self, question: Question) -> Finding:
+        """Tokens of texts, texts of tokens, or a prompt."""
+        async with contextlib.aclosing(self._ask(lambda id_: Ask(id_, question))) as items:
             async for item in items:
-                if isinstance(item, Tokenized):
+                if isinstance(item, Tokenized | Detokenized | RenderedPrompt):
                     return item
         raise AssertionError("a request ends with its answer or raises")
 
@@ -289,7 +292,7 @@ class WorkerEngine:
 
     def _take(self, answer: Answer) -> None:
         match answer:
-            case Failed() | Answered(_, Tokenized()):
+            case Failed() | Answered(_, Tokenized() | Detokenized() | RenderedPrompt()):
                 pass  # comes from beside the loop that computes, and says nothing about it
             case _:
                 self._heard = True
@@ -333,7 +336,7 @@ class WorkerEngine:
         return True
 
 
-_Item = Began | Piece | Finished | Embedded | Ranked | Tokenized | SamovarError
+_Item = Began | Piece | Finished | Embedded | Ranked | Finding | SamovarError
 
 
 class _Stream:

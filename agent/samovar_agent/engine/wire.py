@@ -13,15 +13,17 @@ from typing import Generic, TypeVar
 import msgspec
 
 from samovar_agent.engine.interface import (
+    Detokenized,
     Embedded,
     Embedding,
     Finished,
     Generation,
     Loaded,
     LoadOptions,
+    Question,
     Ranked,
     Ranking,
-    Tokenization,
+    RenderedPrompt,
     Tokenized,
 )
 from samovar_protocol import Failure, FailureCode, SamovarError
@@ -61,11 +63,11 @@ class Rank(msgspec.Struct, frozen=True, tag="rank"):
     ranking: Ranking
 
 
-class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):
-    """Count tokens; answered by `Answered` or `Failed` with this id, beside whatever is being computed."""
+class Ask(msgspec.Struct, frozen=True, tag="ask"):
+    """A question; answered by `Answered` or `Failed` with this id, beside whatever is being computed."""
 
     id: int
-    tokenization: Tokenization
+    question: Question
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -78,7 +80,7 @@ class Unload(msgspec.Struct, frozen=True, tag="unload"):
     """Stop all work, free the model and end."""
 
 
-Command = Load | Generate | Embed | Rank | Tokenize | Cancel | Unload
+Command = Load | Generate | Embed | Rank | Ask | Cancel | Unload
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -121,7 +123,7 @@ class Answered(msgspec.Struct, frozen=True, tag="answered"):
     """What was asked for, whole."""
 
     id: int
-    result: Embedded | Ranked | Tokenized
+    result: Embedded | Ranked | Tokenized | Detokenized | RenderedPrompt
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

@@ -48,27 +48,39 @@ async def last(
     raise ended_early()
 
 
+async def _comment(events: EventStream, progress: Progress) -> None:
+    await events.comment(sentence(progress))
+
+
 async def stream(
     request: web.Request,
     job: Job,
     items: AsyncGenerator[AnyDelta | Progress | ChatReply, None],
     encoder: Callable[[], Encoder],
+    *,
+    kind: type[EventStream] = EventStream,
+    told: Callable[[EventStream, Progress], Awaitable[None]] = _comment,
 ) -> web.StreamResponse:
-    """Send everything as it comes."""
-    return await streamed(request, job, lambda events: _send(events, items, encoder))
+    """Send everything as it comes.
+
+    - encoder: makes it, once there is something of the reply. - kind: of stream. - told: tells of waiting and loading.
+    """
+    return await streamed(request, job, lambda events: _send(events, items, encoder, told), kind=kind)
 
 
 async def streamed(
     request: web.Request,
     job: Job,
     send: Callable[[EventStream], Awaitable[None]],
-    fail: Callable[[EventStream, SamovarError], Awaitable[None]] = EventStream.fail,
+    fail: Callable[[EventStream, SamovarError], Awaitable[None]] | None = None,
+    *,
+    kind: type[EventStream] = EventStream,
 ) -> web.StreamResponse:
     """A stream of what `send` sends. A failure before the first byte is raised, and has its HTTP status.
 
-    - fail: tells one after that.
+    - fail: tells one after that; None does it as the stream's kind does. - kind: of stream.
     """
-    async with EventStream(request, request_id()) as events:
+    async with kind(request, request_id()) as events:
         try:
             async with job.interruptible():
                 await send(events)
@@ -78,7 +90,7 @@ async def streamed(
             failure = as_samovar_error(error)
             if not events.started:
                 raise failure from error
-            await fail(events, failure)
+            await (events.fail(failure) if fail is None else fail(events, failure))
         return await events.end()
 
 
@@ -96,12 +108,13 @@ async def _send(
     events: EventStream,
     items: AsyncGenerator[AnyDelta | Progress | ChatReply, None],
     new_encoder: Callable[[], Encoder],
+    told: Callable[[EventStream, Progress], Awaitable[None]],
 ) -> None:
     encoder: Encoder | None = None
     async with aclosing(items):
         async for item in items:
             if isinstance(item, Progress):
-                await events.comment(sentence(item))
+                await told(events, item)
                 continue
             data = b""
             if encoder is None:

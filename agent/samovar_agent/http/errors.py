@@ -1,4 +1,4 @@
-"""Failures as HTTP: one status for each code, one JSON shape for all.
+"""Failures as HTTP: one status for each code. Here is OpenAI's JSON shape; `dialects.py` says where which one is used.
 
 {"error": {"message": "No model is called 'x'. Run `samovar ls`.", "type": "invalid_request_error",
            "param": "model", "code": "model_unknown"}}
@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from aiohttp import web
@@ -112,8 +112,8 @@ def error_body(error: SamovarError) -> bytes:
     )
 
 
-def error_response(error: SamovarError) -> web.Response:
-    """The failure as a whole response."""
+def error_response(error: SamovarError, body: Callable[[SamovarError], bytes] = error_body) -> web.Response:
+    """The failure as a whole response. - body: its JSON shape."""
     status = status_of(error)
     headers = {"Content-Type": "application/json"}
     if status == 401:
@@ -124,7 +124,7 @@ def error_response(error: SamovarError) -> web.Response:
         headers["x-should-retry"] = "false"
     if isinstance(error, HttpRefusal):
         headers |= error.headers
-    response = web.Response(status=status, body=error_body(error), headers=headers)
+    response = web.Response(status=status, body=body(error), headers=headers)
     if status in (408, 413):
         response.force_close()  # the rest of the body is on its way and nobody wants it
     return response

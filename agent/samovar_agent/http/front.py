@@ -11,6 +11,7 @@ from typing import Literal
 from aiohttp import web
 
 from samovar_agent.events import cause
+from samovar_agent.http.dialects import error_shape
 from samovar_agent.http.errors import HttpRefusal, as_samovar_error, error_response
 from samovar_agent.http.guard import Guard, Needs
 from samovar_agent.http.json_body import MAX_BODY_BYTES
@@ -90,11 +91,11 @@ class Front:
                 raise SamovarError.of(SHUTTING_DOWN)
             return await handler(request)
         except web.HTTPException as error:
-            return error_response(_of_router(request, error))
+            return error_response(_of_router(request, error), error_shape(request.path))
         except ConnectionError:
             raise  # the client went away; there is nobody to tell
         except Exception as error:
-            return error_response(as_samovar_error(error))
+            return error_response(as_samovar_error(error), error_shape(request.path))
 
     async def _add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
         """On every response to an allowed origin, also on errors, or its page could not read them."""

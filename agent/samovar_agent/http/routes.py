@@ -1,117 +1,22 @@
-"""Everything that the server answers, in one table."""
+"""Everything that the server answers: one table, a part of it in each dialect's folder."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samovar_agent.documents.uploaded_files import UploadedFiles
-from samovar_agent.documents.vector_stores import VectorStores
 from samovar_agent.http.front import Route
 from samovar_agent.http.health import health
-from samovar_agent.http.openai.chat import Chat
-from samovar_agent.http.openai.embeddings import Embeddings
-from samovar_agent.http.openai.files import Files
-from samovar_agent.http.openai.models import Models
-from samovar_agent.http.openai.rerank import Rerank
-from samovar_agent.http.openai.responses import Responses
-from samovar_agent.http.openai.vector_store_files import StoreFiles
-from samovar_agent.http.openai.vector_store_search import StoreSearch
-from samovar_agent.http.openai.vector_stores import Stores
-from samovar_agent.http.samovar.collections import Collections
-from samovar_agent.http.samovar.conversations import KeptConversations
-from samovar_agent.http.samovar.documents import Documents
-from samovar_agent.http.samovar.downloads import Downloads
+from samovar_agent.http.openai.routes import routes as openai
+from samovar_agent.http.samovar.routes import routes as samovar
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
 
 
 def routes(services: Services) -> list[Route]:
-    """The table. Another dialect is another file and its lines here."""
-    models, downloads, responses = Models(services), Downloads(services), Responses(services)
+    """The table. Another dialect is another folder and its line here, and in `dialects.py` for its errors."""
     return [
         Route("GET", "/health", health, "nothing"),
-        # Editors list models with the token they chat with, so reading the list needs no scope.
-        Route("GET", "/v1/models", models.ls, "any token"),
-        Route("GET", "/v1/models/{id:.+}", models.find, "any token"),
-        Route("POST", "/v1/chat/completions", Chat(services).create, "chat"),
-        # With file_search in its body, a request needs the scope "documents" too.
-        Route("POST", "/v1/responses", responses.create, "chat"),
-        Route("GET", "/v1/responses/{id}", responses.find, "chat"),
-        Route("DELETE", "/v1/responses/{id}", responses.delete, "chat"),
-        Route("GET", "/v1/responses/{id}/input_items", responses.input_items, "chat"),
-        Route("POST", "/v1/responses/{id}/cancel", responses.cancel, "chat"),
-        Route("POST", "/v1/embeddings", Embeddings(services).create, "embed"),
-        Route("POST", "/v1/rerank", Rerank(services).create, "embed"),
-        *_uploads(services),
-        Route("GET", "/api/samovar/downloads", downloads.ls, "models"),
-        Route("POST", "/api/samovar/downloads", downloads.create, "models"),
-        Route("POST", "/api/samovar/downloads/{id}/pause", downloads.pause, "models"),
-        Route("POST", "/api/samovar/downloads/{id}/resume", downloads.resume, "models"),
-        Route("POST", "/api/samovar/downloads/{id}/cancel", downloads.cancel, "models"),
-        *_documents(services),
-    ]
-
-
-def _uploads(services: Services) -> list[Route]:
-    """OpenAI's files and vector stores."""
-    uploaded = UploadedFiles(services.store, services.places.data / "files")
-    vector_stores = VectorStores(services.store, services.documents, uploaded)
-    files, stores = Files(services, uploaded, vector_stores), Stores(services, vector_stores)
-    attached, search = StoreFiles(services, vector_stores), StoreSearch(services)
-    store = "/v1/vector_stores/{store}"
-    return [
-        Route("POST", "/v1/files", files.create, "documents", body="form"),
-        Route("GET", "/v1/files", files.ls, "documents"),
-        Route("GET", "/v1/files/{file}", files.find, "documents"),
-        Route("DELETE", "/v1/files/{file}", files.delete, "documents"),
-        Route("GET", "/v1/files/{file}/content", files.content, "documents"),
-        Route("POST", "/v1/vector_stores", stores.create, "documents"),
-        Route("GET", "/v1/vector_stores", stores.ls, "documents"),
-        Route("GET", store, stores.find, "documents"),
-        Route("POST", store, stores.change, "documents"),
-        Route("DELETE", store, stores.delete, "documents"),
-        Route("POST", f"{store}/search", search.create, "documents"),
-        Route("POST", f"{store}/files", attached.create, "documents"),
-        Route("GET", f"{store}/files", attached.ls, "documents"),
-        Route("GET", f"{store}/files/{{file}}", attached.find, "documents"),
-        Route("POST", f"{store}/files/{{file}}", attached.change, "documents"),
-        Route("DELETE", f"{store}/files/{{file}}", attached.delete, "documents"),
-        Route("GET", f"{store}/files/{{file}}/content", attached.content, "documents"),
-        Route("POST", f"{store}/file_batches", attached.create_batch, "documents"),
-        Route("GET", f"{store}/file_batches/{{batch}}", attached.find_batch, "documents"),
-        Route("POST", f"{store}/file_batches/{{batch}}/cancel", attached.cancel_batch, "documents"),
-        Route("GET", f"{store}/file_batches/{{batch}}/files", attached.ls_batch, "documents"),
-    ]
-
-
-def _documents(services: Services) -> list[Route]:
-    """Our own: what the control socket does with documents and conversations."""
-    collections, documents, conversations = Collections(services), Documents(services), KeptConversations(services)
-    collection = "/api/samovar/collections/{collection:[^/]+}"
-    conversation = "/api/samovar/conversations/{conversation}"
-    return [
-        Route("GET", "/api/samovar/collections", collections.ls, "documents"),
-        Route("POST", "/api/samovar/collections", collections.create, "documents"),
-        Route("GET", collection, collections.find, "documents"),
-        Route("PATCH", collection, collections.change, "documents"),
-        Route("DELETE", collection, collections.delete, "documents"),
-        Route("GET", f"{collection}/documents", collections.ls_documents, "documents"),
-        Route("POST", f"{collection}/documents", collections.add, "documents"),
-        Route("DELETE", f"{collection}/documents", collections.rm, "documents"),
-        Route("DELETE", f"{collection}/documents/{{document}}", collections.rm_one, "documents"),
-        Route("POST", f"{collection}/watch", collections.watch, "documents"),
-        Route("POST", f"{collection}/export", collections.export, "documents"),
-        Route("GET", "/api/samovar/documents", documents.ls, "documents"),
-        Route("GET", "/api/samovar/documents/{document}/text", documents.text, "documents"),
-        Route("POST", "/api/samovar/documents/retry", documents.retry, "documents"),
-        Route("POST", "/api/samovar/documents/search", documents.search, "documents"),
-        # A model answers, as in a chat.
-        Route("POST", "/api/samovar/documents/ask", documents.ask, ("documents", "chat")),
-        Route("POST", "/api/samovar/documents/import", documents.import_, "documents"),
-        Route("GET", "/api/samovar/conversations", conversations.ls, "documents"),
-        Route("POST", "/api/samovar/conversations", conversations.create, "documents"),
-        Route("GET", conversation, conversations.show, "documents"),
-        Route("PATCH", conversation, conversations.rename, "documents"),
-        Route("DELETE", conversation, conversations.delete, "documents"),
+        *openai(services),
+        *samovar(services),
     ]

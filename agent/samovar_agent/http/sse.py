@@ -8,7 +8,7 @@ from types import TracebackType
 
 from aiohttp import web
 
-from samovar_agent.http.errors import error_body
+from samovar_agent.http.dialects import error_shape
 from samovar_protocol import SamovarError
 
 HEARTBEAT_SECONDS = 15.0
@@ -18,7 +18,6 @@ STALLED_HEARTBEATS = 4
 """A reader that takes nothing for so many heartbeats loses the connection, and the engine its place back."""
 
 _HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",  # nginx would collect the pieces
 }
@@ -31,12 +30,16 @@ class EventStream:
             await stream.send(b'data: {}\\n\\n')
 
     Nothing is sent, not even the status, before the first `send`, `comment` or heartbeat, so that a failure before
-    that can still be an honest HTTP status. - headers: further ones.
+    that can still be an honest HTTP status. - headers: further ones. A dialect whose streams look different, or that
+    has no comments, is a subclass.
     """
+
+    CONTENT_TYPE = "text/event-stream; charset=utf-8"
+    HEARTBEAT = b": waiting\n\n"
 
     def __init__(self, request: web.Request, headers: dict[str, str] | None = None) -> None:
         self._request = request
-        self._response = web.StreamResponse(headers=_HEADERS | (headers or {}))
+        self._response = web.StreamResponse(headers={"Content-Type": self.CONTENT_TYPE} | _HEADERS | (headers or {}))
         self._writing = asyncio.Lock()
         self._silent = True
         self._last_comment = ""
@@ -72,7 +75,7 @@ class EventStream:
 
     async def fail(self, error: SamovarError) -> None:
         """Tell a failure as the last event; there is no `[DONE]` after it."""
-        await self.send(b"data: %b\n\n" % error_body(error))
+        await self.send(b"data: %b\n\n" % error_shape(self._request.path)(error))
 
     async def end(self) -> web.StreamResponse:
         """Close the body; what the handler returns."""
@@ -95,7 +98,7 @@ class EventStream:
                 stalled = 0
                 if self._silent:
                     async with asyncio.timeout(HEARTBEAT_SECONDS * STALLED_HEARTBEATS):
-                        await self.send(b": waiting\n\n")
+                        await self.send(self.HEARTBEAT)
                 self._silent = True
         if self._request.transport is not None:
             self._request.transport.abort()  # the handler is cancelled by the lost connection

@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import pytest
 
-from samovar_agent.engine.instances import Instances, SnapshotPlaces
+from samovar_agent.engine.instances import Instances
 from samovar_agent.engine.process import WORKER_COMMAND
+from samovar_agent.engine.residents import SnapshotPlaces
 from samovar_agent.events import EventBus
 from samovar_agent.models.gguf import GgufHeader, read_header
 from samovar_agent.models.library import Library

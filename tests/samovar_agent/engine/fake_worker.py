@@ -7,11 +7,12 @@ import signal
 import sys
 import time
 
-from samovar_agent.engine.interface import Embedded, Finished, Loaded, Ranked, Tokenized
+from samovar_agent.engine.interface import Embedded, Finished, Loaded, Ranked, Tokenization, Tokenized
 from samovar_agent.engine.wire import (
     Alive,
     Answer,
     Answered,
+    Ask,
     Began,
     Cancel,
     Command,
@@ -25,7 +26,6 @@ from samovar_agent.engine.wire import (
     Loading,
     Piece,
     Rank,
-    Tokenize,
     Unload,
     command_decoder,
     encode,
@@ -57,7 +57,7 @@ def obey(command: Command, mode: str) -> None:
         case Rank(id_, ranking):
             scores = [float(len(document)) for document in ranking.documents]
             say(Answered(id_, Ranked(scores=scores, prompt_tokens=len(scores), seconds=0.1)))
-        case Tokenize(id_, tokenization):
+        case Ask(id_, Tokenization() as tokenization):
             say(Answered(id_, Tokenized(counts=list(map(len, tokenization.texts)))))
         case Cancel(id_):
             log(f"cancel {id_}")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from samovar_agent.engine import process, waiting
-from samovar_agent.engine.instances import SnapshotPlaces
 from samovar_agent.engine.interface import LoadOptions, SnapshotOptions
+from samovar_agent.engine.residents import SnapshotPlaces
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import EmbedReply, RerankReply
 from samovar_protocol.values import Progress, Text

@@ -14,17 +14,17 @@ from collections.abc import Callable, Collection
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from samovar_agent.engine.interface import Tokenization, Tokenized
+from samovar_agent.engine.interface import Finding, Question
 from samovar_agent.engine.wire import (
     Answer,
     Answered,
+    Ask,
     Cancel,
     Command,
     Embed,
     Failed,
     Generate,
     Rank,
-    Tokenize,
     Unload,
 )
 from samovar_agent.engine.worker.interrupt import Interrupt
@@ -44,7 +44,7 @@ class Inbox(Generic[R]):
     def __init__(self, interrupt: Interrupt, send: Callable[[Answer], None]) -> None:
         self._interrupt, self._send = interrupt, send
         self._items: SimpleQueue[Command | R] = SimpleQueue()
-        self._waiting: SimpleQueue[tuple[float, Request | Tokenize]] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[float, Request | Ask]] = SimpleQueue()
         self._preparing: dict[int, bool] = {}  # id -> whether it was cancelled meanwhile
         self._computing: Collection[int] | None = ()
         self._lock = threading.Lock()
@@ -52,10 +52,10 @@ class Inbox(Generic[R]):
     def put(self, command: Command) -> None:
         """Hand a command over; one that ends all that is being computed interrupts it."""
         with self._lock:
-            if isinstance(command, Request | Tokenize):
+            if isinstance(command, Request | Ask):
                 self._preparing[command.id] = False
                 self._waiting.put((time.monotonic(), command))
-                if self._computing is None and not isinstance(command, Tokenize):
+                if self._computing is None and not isinstance(command, Ask):
                     self._interrupt.set()
                 return
             if isinstance(command, Cancel) and command.id in self._preparing:
@@ -89,11 +89,11 @@ class Inbox(Generic[R]):
         self,
         prepare: Callable[[Request, float], R],
         discard: Callable[[R], None],
-        tokenize: Callable[[Tokenization], Tokenized],
+        answer_to: Callable[[Question], Finding],
     ) -> None:
         """Begin to make requests ready, each with the time of its arrival.
 
-        - discard: frees one that was cancelled. - tokenize: answers those that need nothing to be computed.
+        - discard: frees one that was cancelled. - answer_to: answers what needs nothing to be computed.
         """
 
         def work() -> None:
@@ -102,8 +102,8 @@ class Inbox(Generic[R]):
                 ready: R | None = None
                 answer: Answer
                 try:
-                    if isinstance(command, Tokenize):
-                        answer = Answered(command.id, tokenize(command.tokenization))
+                    if isinstance(command, Ask):
+                        answer = Answered(command.id, answer_to(command.question))
                     else:
                         ready = prepare(command, received)
                 except Exception as error:  # one request's failure must not cost the others their model

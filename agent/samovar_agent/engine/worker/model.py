@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from samovar_agent.engine.interface import Tokenization, Tokenized
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_agent.engine.worker.library import Log, low_level
 
@@ -125,10 +124,6 @@ class Model:
         if bos and self.bos >= 0 and llama.llama_vocab_get_add_bos(self.vocabulary) and result[:1] != [self.bos]:
             result.insert(0, self.bos)
         return result
-
-    def count(self, tokenization: Tokenization) -> Tokenized:
-        """How many tokens the texts have."""
-        return Tokenized(counts=[len(self.tokenize(text, special=False)) for text in tokenization.texts])
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """A token's bytes. - special: those of a marker too, which otherwise are none."""

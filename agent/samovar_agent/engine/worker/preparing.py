@@ -9,14 +9,14 @@ from samovar_agent.engine.wire import Generate
 from samovar_agent.engine.worker.inbox import Request
 from samovar_agent.engine.worker.job import Branch, Job
 from samovar_agent.engine.worker.model import Model
-from samovar_agent.engine.worker.prompt import chat_template, check_room, prepare
+from samovar_agent.engine.worker.prompt import check_room, prepare
 from samovar_agent.engine.worker.sampler import Sampler
+from samovar_agent.engine.worker.template import ChatTemplate
 from samovar_protocol import FailureCode, SamovarError
 
 
-def preparer(model: Model, context_length: int) -> Callable[[Request, float], Job]:
+def preparer(model: Model, template: ChatTemplate, context_length: int) -> Callable[[Request, float], Job]:
     """What makes requests ready, given each with the time of its arrival; raises all that can be wrong with one."""
-    template = chat_template(model)
     keys = itertools.count()
 
     def ready(request: Request, received: float) -> Job:

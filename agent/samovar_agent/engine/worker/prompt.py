@@ -13,7 +13,7 @@ from functools import partial
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from samovar_agent.engine.interface import Generation
+from samovar_agent.engine.interface import Generation, RenderedPrompt
 from samovar_agent.engine.worker.constraint import Constraint
 from samovar_agent.engine.worker.model import Model
 from samovar_agent.engine.worker.output import Family, parser_for
@@ -75,7 +75,7 @@ def prepare(model: Vocabulary, template: ChatTemplate, generation: Generation) -
     cannot be, and what the template says.
     """
     sampling = generation.sampling
-    _check_range(model, [*sampling.stop_tokens, *sampling.logit_bias])
+    check_tokens(model, [*sampling.stop_tokens, *sampling.logit_bias])
     if generation.prompt is None:
         tokens, constraint, parser = _conversation(model, template, generation)
     else:
@@ -84,6 +84,18 @@ def prepare(model: Vocabulary, template: ChatTemplate, generation: Generation) -
         raise SamovarError(FailureCode.BAD_REQUEST, "The prompt is empty.", hint="Send at least one message with text.")
     ends = frozenset[int]() if sampling.ignore_eos else model.end_tokens
     return Prepared(tokens, constraint, ends.union(sampling.stop_tokens), parser)
+
+
+def rendered(model: Vocabulary, template: ChatTemplate, generation: Generation) -> RenderedPrompt:
+    """The prompt of a request, without computing anything; raises what `prepare` does for it."""
+    if generation.prompt is not None:
+        tokens, _, _ = _raw(model, generation.prompt, generation)
+        return RenderedPrompt(text=generation.prompt if isinstance(generation.prompt, str) else "", tokens=tokens)
+    options = generation.options
+    prompt = template.render(
+        generation.messages, tools=_offered(options), thinking=options.thinking, arguments=options.template_arguments
+    )
+    return RenderedPrompt(text=prompt.text, tokens=_tokens(model, prompt.parts))
 
 
 def chat_template(model: Model) -> ChatTemplate:
@@ -115,7 +127,7 @@ def _raw(model: Vocabulary, prompt: str | list[int], generation: Generation) -> 
         tokens = model.tokenize(prompt, special=True, bos=True) if prompt else []
     else:
         tokens = prompt
-        _check_range(model, tokens)
+        check_tokens(model, tokens)
     wanted = Wanted(family=Family.JSON, reply_format=generation.options.reply_format)
     return tokens, _constraints.get(wanted), _plain(model, generation.sampling.stop)
 
@@ -163,7 +175,8 @@ def _plain(model: Vocabulary, stops: Sequence[str]) -> Callable[[int], ReplyPars
     return lambda choice: PlainReply(model, choice=choice, stops=stops)
 
 
-def _check_range(model: Vocabulary, tokens: Sequence[int]) -> None:
+def check_tokens(model: Vocabulary, tokens: Sequence[int]) -> None:
+    """Raises `bad_request` for a token that the model does not have."""
     size = model.vocabulary_size
     wrong = next((token for token in tokens if not 0 <= token < size), None)
     if wrong is not None:

@@ -66,13 +66,16 @@ def _write(
     from samovar_agent.engine.worker.loop import Loop
     from samovar_agent.engine.worker.prefix_cache import PrefixCache
     from samovar_agent.engine.worker.preparing import discard, preparer
+    from samovar_agent.engine.worker.prompt import chat_template
+    from samovar_agent.engine.worker.questions import answering
 
     context = Context(model, options, interrupt)
     cache = PrefixCache(
         context, cells=context.cells, sequences=context.sequences, keep_ends=not context.can_share_any_prefix
     )
     loop = Loop(context, cache, inbox, send, open_keeper(options, model, context, cache))
-    inbox.prepare_with(preparer(model, options.context_length), discard, model.count)
+    template = chat_template(model)
+    inbox.prepare_with(preparer(model, template, options.context_length), discard, answering(model, template))
     send(Loaded(context_length=options.context_length, runtime=model.runtime))
 
     def run() -> None:
@@ -89,11 +92,12 @@ def _embed(
     from samovar_agent.engine.worker.embed_loop import EmbedLoop, prepare
     from samovar_agent.engine.worker.embedder import Embedder
     from samovar_agent.engine.worker.heap import return_large_blocks
+    from samovar_agent.engine.worker.questions import answering
 
     return_large_blocks()
     embedder = Embedder(model, options, interrupt)
     loop = EmbedLoop(inbox, send)
-    inbox.prepare_with(lambda request, received: prepare(embedder, request), lambda texts: None, model.count)
+    inbox.prepare_with(lambda request, received: prepare(embedder, request), lambda texts: None, answering(model))
     send(Loaded(context_length=embedder.context_length, runtime=model.runtime))
 
     def run() -> None:

@@ -20,6 +20,8 @@ from samovar_agent.engine.worker.loop import Loop
 from samovar_agent.engine.worker.model import Model
 from samovar_agent.engine.worker.prefix_cache import PrefixCache
 from samovar_agent.engine.worker.preparing import discard, preparer
+from samovar_agent.engine.worker.prompt import chat_template
+from samovar_agent.engine.worker.questions import answering
 from samovar_agent.engine.worker.speculation import CostCurve
 from samovar_protocol.values import ChatOptions, Sampling, Text
 
@@ -55,7 +57,9 @@ class LiveLoop:
         keeper = open_keeper(options, self.model, self.context, self.cache)
         self.loop = Loop(self.context, self.cache, self.inbox, self._take, keeper)
         self.loop._costs = cast(costs.Measurement, SimpleNamespace(curve=curve, finished=True))
-        self.inbox.prepare_with(preparer(self.model, context_length), discard, self.model.count)
+        template = chat_template(self.model)
+        answer_to = answering(self.model, template)
+        self.inbox.prepare_with(preparer(self.model, template, context_length), discard, answer_to)
         self._next = 0
         self._ended: dict[int, Done | Failed] = {}
         self._texts: dict[tuple[int, int], list[str]] = {}

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from samovar_agent.engine.interface import Generation, LoadOptions, Tokenization, Tokenized
-from samovar_agent.engine.wire import Answer, Answered, Cancel, Command, Failed, Generate, Load, Tokenize, Unload
+from samovar_agent.engine.interface import Generation, LoadOptions, Question, Tokenization, Tokenized
+from samovar_agent.engine.wire import Answer, Answered, Ask, Cancel, Command, Failed, Generate, Load, Unload
 from samovar_agent.engine.worker.inbox import Inbox, Request
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_protocol import FailureCode, SamovarError
@@ -19,10 +19,11 @@ def generate(id_: int) -> Generate:
     return Generate(id_, Generation(sampling=Sampling()))
 
 
-def letters(tokenization: Tokenization) -> Tokenized:
-    if "defect" in tokenization.texts:
+def letters(question: Question) -> Tokenized:
+    assert isinstance(question, Tokenization)
+    if "defect" in question.texts:
         raise ZeroDivisionError("a defect")
-    return Tokenized(counts=list(map(len, tokenization.texts)))
+    return Tokenized(counts=list(map(len, question.texts)))
 
 
 def test_tokens_are_counted_beside_what_is_computed() -> None:
@@ -31,8 +32,8 @@ def test_tokens_are_counted_beside_what_is_computed() -> None:
     inbox: Inbox[str] = Inbox(interrupt, answers.append)
     inbox.computing(None)
     inbox.prepare_with(lambda request, received: "ready", lambda ready: None, letters)
-    inbox.put(Tokenize(1, Tokenization(texts=["four", ""])))
-    inbox.put(Tokenize(2, Tokenization(texts=["defect"])))
+    inbox.put(Ask(1, Tokenization(texts=["four", ""])))
+    inbox.put(Ask(2, Tokenization(texts=["defect"])))
     # The loop hears of them, as of a refusal.
     assert [inbox.get(timeout=10), inbox.get(timeout=10)] == [Cancel(1), Cancel(2)]
     assert not interrupt, "nobody's step ends for it"
