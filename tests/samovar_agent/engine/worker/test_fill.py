@@ -25,8 +25,8 @@ FILES = [SourceFile(name="a.py", text="A" * 50), SourceFile(name="b.py", text="B
 
 def vocabulary(*, project: bool = True) -> FakeVocabulary:
     found = FakeVocabulary(MARKERS, ["<END>"])
-    optional = (3, 4) if project else (None, None)
-    found.fill_tokens = FillTokens(0, 1, 2, *optional, others=(5,))
+    repository, separator = (3, 4) if project else (None, None)
+    found.fill_tokens = FillTokens(0, 1, 2, repository, separator, others=(5,))
     return found
 
 
