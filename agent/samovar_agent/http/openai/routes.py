@@ -11,6 +11,7 @@ from samovar_agent.http.openai.chat import Chat
 from samovar_agent.http.openai.completions import Completions
 from samovar_agent.http.openai.embeddings import Embeddings
 from samovar_agent.http.openai.files import Files
+from samovar_agent.http.openai.input_tokens import CountInput
 from samovar_agent.http.openai.models import Models
 from samovar_agent.http.openai.rerank import Rerank
 from samovar_agent.http.openai.responses import Responses
@@ -33,6 +34,7 @@ def routes(services: Services) -> list[Route]:
         Route("POST", "/v1/completions", Completions(services).create, "chat"),
         # With file_search in its body, a request needs the scope "documents" too.
         Route("POST", "/v1/responses", responses.create, "chat"),
+        Route("POST", "/v1/responses/input_tokens", CountInput(services).create, "chat"),
         Route("GET", "/v1/responses/{id}", responses.find, "chat"),
         Route("DELETE", "/v1/responses/{id}", responses.delete, "chat"),
         Route("GET", "/v1/responses/{id}/input_items", responses.input_items, "chat"),

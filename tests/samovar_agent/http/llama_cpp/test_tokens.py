@@ -16,10 +16,10 @@ async def ask(browser: Browser, path: str, **body: Any) -> Any:
 
 async def test_tokens_of_a_text(agent: Agent, browser: Browser) -> None:
     assert await ask(browser, "/tokenize", content="ab") == {"tokens": [97, 98]}
-    assert agent.instances.others[-1] == (None, Tokenization(texts=["ab"], markers=True, listed=True))
+    assert [*agent.instances.others[-1]] == [None, Tokenization(texts=["ab"], markers=True, listed=True)]
     body = await ask(browser, "/tokenize", content="", add_special=True, parse_special=False, model=KEY)
     assert body == {"tokens": [1]}
-    assert agent.instances.others[-1] == (KEY, Tokenization(texts=[""], begin=True, listed=True))
+    assert [*agent.instances.others[-1]] == [KEY, Tokenization(texts=[""], begin=True, listed=True)]
 
 
 async def test_tokens_with_their_pieces(browser: Browser, agent: Agent) -> None:
