@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from samovar_agent.http.errors import error_body
+from samovar_agent.http.llama_cpp.errors import error_body as llama_cpp
 from samovar_protocol import SamovarError
 
 ErrorBody = Callable[[SamovarError], bytes]
 
-_SHAPES: tuple[tuple[str, ErrorBody], ...] = ()
+_SHAPES: tuple[tuple[str, ErrorBody], ...] = (
+    ("/infill", llama_cpp),
+    ("/tokenize", llama_cpp),
+    ("/detokenize", llama_cpp),
+    ("/apply-template", llama_cpp),
+)
 """Beginnings of paths, the first that fits counts; everything else speaks as OpenAI does."""
 
 
