@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from samovar_agent.store import connection
 from samovar_agent.store.attachments import Attachments
+from samovar_agent.store.checkpoints import Checkpoints
 from samovar_agent.store.chunks import Chunks
 from samovar_agent.store.collections import Collections
+from samovar_agent.store.contents import set_up_words
 from samovar_agent.store.conversations import Conversations
 from samovar_agent.store.digests import Digests
 from samovar_agent.store.documents import Documents
@@ -81,6 +83,7 @@ class Store:
         self.responses = Responses(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
+        self._checkpoints = Checkpoints(path)
         self._fittings = Fittings()
         self._db: Database | None = None
         self._closed = False
@@ -119,6 +122,11 @@ class Store:
         Raises what `function` raises, after which nothing of it has happened, or `disk_full`.
         """
         return await self._call(lambda: self._transaction(function, rearranges))
+
+    def much_was_written(self) -> None:
+        """Bring it into the database beside further writing."""
+        if self.journal_mode == "wal":
+            self._checkpoints.begin()
 
     async def read(self, function: Callable[[Database], T]) -> T:
         """Call `function(db)`, which writes nothing, beside whatever is being written; it sees the last commit.
@@ -159,12 +167,14 @@ class Store:
             check_version(db, self.path)
             self.journal_mode = connection.configure(db)
             migrate(db, self.path)
+            set_up_words(db)
         except BaseException:
             db.close()
             raise
         self._db = db
 
     def _disconnect(self) -> None:
+        self._checkpoints.close()
         self._readers.close()
         if self._db is not None:
             self._db.close()
