@@ -7,6 +7,7 @@ tenth of the time that a folder of documents takes.
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -36,6 +37,9 @@ class Checkpoints:
 
     def _checkpoint(self) -> None:
         try:
+            log = self._path.with_name(f"{self._path.name}-wal").stat().st_size
+            if shutil.disk_usage(self._path.parent).free < 2 * log:
+                return  # what little room is left is for whoever writes
             with closing(sqlite3.connect(self._path)) as db:
                 # Not more than nobody needs any more: it waits for no reader, and lets everybody write meanwhile.
                 db.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -58,7 +58,7 @@ def configure(db: Database) -> str:
     # What a batch of documents changes fits. From the log it goes into the database beside further writing, see
     # `checkpoints.py`; only where that comes to nothing, this connection does it after so many pages.
     db.execute("PRAGMA cache_size = -32000")
-    db.execute("PRAGMA wal_autocheckpoint = 16000")
+    db.execute("PRAGMA wal_autocheckpoint = 8000")
     return mode
 
 

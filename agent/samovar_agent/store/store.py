@@ -34,6 +34,7 @@ from samovar_agent.store.imports import Imports
 from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
 from samovar_agent.store.models import Models
+from samovar_agent.store.politeness import Politeness
 from samovar_agent.store.readers import Readers
 from samovar_agent.store.responses import Responses
 from samovar_agent.store.schedule import Schedule
@@ -84,6 +85,7 @@ class Store:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
         self._checkpoints = Checkpoints(path)
+        self._politeness = Politeness(lambda: self._readers.active)
         self._fittings = Fittings()
         self._db: Database | None = None
         self._closed = False
@@ -168,6 +170,7 @@ class Store:
             self.journal_mode = connection.configure(db)
             migrate(db, self.path)
             set_up_words(db)
+            self._politeness.watch(db)
         except BaseException:
             db.close()
             raise
@@ -182,6 +185,7 @@ class Store:
 
     def _transaction(self, function: Callable[[Database], T], rearranges: Callable[[T], bool]) -> T:
         assert self._db is not None, "the store is closed"
+        self._politeness.begin()
         with self._db.atomic():
             result = function(self._db)
         # Only now: who reads meanwhile must not take what was before for what is.

@@ -7,6 +7,9 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from samovar_agent.store.checkpoints import Checkpoints
 from samovar_agent.store.store import Store
@@ -51,3 +54,15 @@ async def test_who_holds_an_old_state_keeps_it(store: Store) -> None:
         assert reader.execute("SELECT count(*) FROM filled").fetchone() == (before,)
         reader.execute("COMMIT")
         assert reader.execute("SELECT count(*) FROM filled").fetchone() == (before + 3,)
+
+
+async def test_on_a_disk_that_is_nearly_full_it_is_left_to_the_writer(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    await _fill(store)
+    before = store.path.stat().st_size
+    checkpoints = Checkpoints(store.path)
+    checkpoints.begin()
+    checkpoints.close()
+    assert store.path.stat().st_size == before
