@@ -29,6 +29,7 @@ from samovar_protocol.values import (
     Stats,
     Tool,
 )
+from tests.samovar_agent.engine.worker import live_loop
 from tests.samovar_agent.engine.worker.grammar.validator import valid
 from tests.samovar_agent.engine.worker import live_loop
 from tests.samovar_agent.engine.worker.live_loop import EAGER, LiveLoop
