@@ -29,7 +29,8 @@ _TYPES = {
     _OPEN_DOCUMENT + "spreadsheet": Format("OpenDocument spreadsheet", _OPEN_DOCUMENT + "spreadsheet", "sheets"),
     "application/epub+zip": Format("EPUB book", "application/epub+zip", "document"),
 }
-_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, ValueError, NotImplementedError, EOFError)
+BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, ValueError, NotImplementedError, EOFError)
+"""What Python's library raises for packages that are not what they say."""
 _RIGHTS = ("META-INF/rights.xml", "META-INF/sinf.xml")
 """Where shops write who may read a book: its text is encrypted then."""
 
@@ -48,7 +49,7 @@ def recognise_package(content: bytes, limits: Limits) -> Format:
                     media_type=form.media_type,
                 )
             return form
-    except _BROKEN as error:
+    except BROKEN as error:
         raise RefusedError(
             "damaged",
             "Its package cannot be opened; the file may have been cut off.",
@@ -62,7 +63,7 @@ def is_sound(content: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
             return package.testzip() is None
-    except _BROKEN:
+    except BROKEN:
         return False
 
 
