@@ -13,7 +13,7 @@ from samovar_agent.documents.extracted import Extracted
 from samovar_agent.documents.extraction import wire
 from samovar_agent.documents.extraction.limits import Limits
 from samovar_agent.documents.extraction.names import file_title
-from samovar_agent.documents.extraction.reading import Failed, ReadingProcess
+from samovar_agent.documents.extraction.reading import Failed, KilledError, ReadingProcess
 from samovar_agent.store.contents import NewChunk
 from samovar_protocol import FailureCode, SamovarError
 
@@ -22,6 +22,9 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "samovar_agent.documents.extractio
 
 _HARMLESS = frozenset({"text/plain", "text/markdown", "text/csv", "text/tab-separated-values"})
 """No library reads these, so nothing is left behind; a process for every 500 notes would take longer than the notes."""
+
+_ATTEMPTS = 3
+"""Processes that are begun for one file where something outside kills them."""
 
 
 class Extractor:
@@ -69,9 +72,8 @@ class Extractor:
     async def _read(self, path: Path, cut_into: int) -> wire.Done:
         async with self._turn:
             self._stop_idling()
-            process = await self._running()
             try:
-                done = await process.read(path, cut_into)
+                done = await self._done(path, cut_into)
             except Failed as failed:
                 await self._end()
                 title = file_title(os.fsencode(path))
@@ -86,6 +88,17 @@ class Extractor:
             else:
                 self._idle = asyncio.get_running_loop().call_later(self._limits.idle_seconds, self._idled)
             return done
+
+    async def _done(self, path: Path, cut_into: int) -> wire.Done:
+        """What a process says of a file; another one where somebody killed the first, which is no fault of the file."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await (await self._running()).read(path, cut_into)
+            except (Failed, KilledError) as failed:
+                if attempt == _ATTEMPTS - 1 or (isinstance(failed, Failed) and not failed.killed):
+                    raise
+                await self._end()
+        raise AssertionError("the last attempt returns or raises")
 
     async def close(self) -> None:
         """End the process; a file that is being read comes to its end first."""
