@@ -444,6 +444,14 @@ class ConversationRename(Request[replies.ConversationReply], tag="conversation_r
     title: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
+class ConversationChange(Request[replies.ConversationReply], tag="conversation_change", frozen=True, kw_only=True):
+    """Give a conversation another title, or have it ask other collections. - collections: all of them; [] for none."""
+
+    id: Id
+    title: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
+    collections: Annotated[list[Name], Meta(max_length=1000)] | None = None
+
+
 class ConversationDelete(
     Request[replies.ConversationDeleteReply], tag="conversation_delete", frozen=True, kw_only=True
 ):
@@ -503,6 +511,7 @@ AnyRequest = (
     | ConversationCreate
     | ConversationShow
     | ConversationRename
+    | ConversationChange
     | ConversationDelete
 )
 """Every request; the agent's dispatch is one exhaustive match over it."""
