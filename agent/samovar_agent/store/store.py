@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from samovar_agent.store import connection
+from samovar_agent.store import connection, reserve
 from samovar_agent.store.attachments import Attachments
 from samovar_agent.store.checkpoints import Checkpoints
 from samovar_agent.store.chunks import Chunks
@@ -42,6 +42,7 @@ from samovar_agent.store.sources import Sources
 from samovar_agent.store.tokens import Tokens
 from samovar_agent.store.vector_stores import VectorStores
 from samovar_agent.store.vectors import Vectors
+from samovar_protocol import FailureCode, SamovarError
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -96,6 +97,17 @@ class Store:
 
         Raises `store_too_new`, `disk_full`, or `internal` where the file is damaged; it is left as it was.
         """
+        try:
+            store = await cls._open(path)
+        except SamovarError as error:
+            if error.code != FailureCode.DISK_FULL or not await asyncio.to_thread(reserve.give_back, path):
+                raise
+            return await cls._open(path)
+        await asyncio.to_thread(reserve.keep, path)
+        return store
+
+    @classmethod
+    async def _open(cls, path: Path) -> Store:
         store = cls(path)
         try:
             await store._call(store._connect)

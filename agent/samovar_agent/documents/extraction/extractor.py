@@ -13,7 +13,7 @@ from samovar_agent.documents.extracted import Extracted
 from samovar_agent.documents.extraction import wire
 from samovar_agent.documents.extraction.limits import Limits
 from samovar_agent.documents.extraction.names import file_title
-from samovar_agent.documents.extraction.reading import Failed, ReadingProcess, Unread
+from samovar_agent.documents.extraction.reading import Failed, KilledError, ReadingProcess, Unread
 from samovar_agent.store.contents import NewChunk
 from samovar_protocol import FailureCode, SamovarError
 
@@ -22,6 +22,9 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "samovar_agent.documents.extractio
 
 _HARMLESS = frozenset({"text/plain", "text/markdown", "text/csv", "text/tab-separated-values"})
 """No library reads these, so nothing is left behind; a process for every 500 notes would take longer than the notes."""
+
+_ATTEMPTS = 3
+"""Processes that are begun for one file where something outside kills them."""
 
 
 class Extractor:
@@ -70,24 +73,33 @@ class Extractor:
         self._waiting += 1
         self._stop_idling()
         try:
-            while True:
-                async with self._changing:
-                    process = await self._running()
-                    asked = process.ask(path, cut_into)
-                    process.files += 1
-                try:
-                    return await self._done(process, asked)
-                except Failed as failed:
-                    title, media_type = file_title(os.fsencode(path)), "application/octet-stream"
-                    return wire.Done(Extracted(title=title, media_type=media_type, text="", problem=failed.problem))
-                except Unread:
-                    continue
+            return await self._done(path, cut_into)
+        except Failed as failed:
+            title, media_type = file_title(os.fsencode(path)), "application/octet-stream"
+            return wire.Done(Extracted(title=title, media_type=media_type, text="", problem=failed.problem))
         finally:
             self._waiting -= 1
             if not self._waiting and self._process is not None:
                 self._idle = asyncio.get_running_loop().call_later(self._limits.idle_seconds, self._idled)
 
-    async def _done(self, process: ReadingProcess, asked: asyncio.Future[wire.Done]) -> wire.Done:
+    async def _done(self, path: Path, cut_into: int) -> wire.Done:
+        """What a process says of a file; another one where somebody killed the first, which is no fault of the file."""
+        killed = 0
+        while True:
+            try:
+                return await self._asked(path, cut_into)
+            except Unread:
+                continue
+            except (Failed, KilledError) as failed:
+                killed += 1
+                if killed == _ATTEMPTS or (isinstance(failed, Failed) and not failed.killed):
+                    raise
+
+    async def _asked(self, path: Path, cut_into: int) -> wire.Done:
+        async with self._changing:
+            process = await self._running()
+            asked = process.ask(path, cut_into)
+            process.files += 1
         try:
             done = await asked
         except Unread:

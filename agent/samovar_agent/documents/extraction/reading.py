@@ -24,6 +24,7 @@ _LOOK_SECONDS = 0.2
 """So often it is looked at how much memory the process takes. Its own limit is exact, but not every system has one."""
 _LAST_WORDS_SECONDS = 1.0
 _LAST_WORDS_BYTES = 8192
+_KILLS = {-getattr(signal, "SIGKILL", 9), -signal.SIGTERM}
 _OUT_OF_MEMORY = ("memory allocation of", "MemoryError", "bad_alloc", "out of memory")
 """What Rust, Python, C++ and PDFium say on standard error before they end for want of memory."""
 
@@ -33,11 +34,19 @@ class Unread(Exception):
 
 
 class Failed(Exception):
-    """The process did not give an answer. - problem: what that means for the file that it had."""
+    """The process did not give an answer.
 
-    def __init__(self, problem: Problem) -> None:
+    - problem: what that means for the file that it had. - killed: somebody else ended the process, as the system does
+    where memory runs out, so that it need not be the file.
+    """
+
+    def __init__(self, problem: Problem, *, killed: bool = False) -> None:
         super().__init__(problem.message)
-        self.problem = problem
+        self.problem, self.killed = problem, killed
+
+
+class KilledError(SamovarError):
+    """Somebody else ended the process before it was ready; the next one may well come to that."""
 
 
 class ReadingProcess:
@@ -58,7 +67,10 @@ class ReadingProcess:
 
     @classmethod
     async def start(cls, command: Sequence[str], limits: Limits, scratch: Path) -> ReadingProcess:
-        """Start it and wait until it is ready; raises `internal`. - scratch: where it keeps temporary files."""
+        """Start it and wait until it is ready; raises `internal`, and of that `KilledError`.
+
+        - scratch: where it keeps temporary files.
+        """
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -75,8 +87,13 @@ class ReadingProcess:
             reading._send(wire.Begin(limits))
             await asyncio.wait_for(reading._receive(), _START_SECONDS)
         except (OSError, EOFError, msgspec.MsgspecError, TimeoutError) as error:
+            if not isinstance(error, TimeoutError):
+                await reading._ended()
+            killed = reading._was_killed
+            how = _how(process.returncode) if killed else "did not answer"
             await reading.kill()
-            raise _not_started(reading._last_line() or "it did not answer") from error
+            failed = _not_started(reading._last_line() or f"it {how}")
+            raise (KilledError.of(failed.failure) if killed else failed) from error
         except BaseException:
             await reading.kill()
             raise
@@ -167,10 +184,20 @@ class ReadingProcess:
         try:
             answer = asked.result()
         except (OSError, EOFError, msgspec.MsgspecError) as error:
-            raise Failed(await self._why()) from error
+            raise Failed(await self._why(), killed=self._was_killed) from error
         if not isinstance(answer, wire.Done):
             raise Failed(await self._why())
         return answer
+
+    @property
+    def _was_killed(self) -> bool:
+        """Whether it ended by a signal that nobody sends to oneself."""
+        return self._process.returncode in _KILLS
+
+    async def _ended(self) -> None:
+        """Wait a moment for its end, of which its pipes tell before the system does."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), _LAST_WORDS_SECONDS)
 
     def _send(self, command: wire.Command) -> None:
         if not self._unsent:  # what is asked for in the same moment goes out together
@@ -192,8 +219,7 @@ class ReadingProcess:
 
     async def _why(self) -> Problem:
         """What it means for a file that the process ended, or sent no message, while it had that file."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), _LAST_WORDS_SECONDS)
+        await self._ended()
         await asyncio.wait([self._errors], timeout=_LAST_WORDS_SECONDS)
         words = self._last_words.decode("utf-8", "replace")
         if any(sign in words for sign in _OUT_OF_MEMORY):

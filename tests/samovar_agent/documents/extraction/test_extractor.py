@@ -109,6 +109,36 @@ async def test_a_process_killed_between_two_files_costs_none(make: Make) -> None
     assert results[-1] == ""
 
 
+@pytest.mark.parametrize(("kills", "starts"), [(1, True), (2, True), (3, False)])
+async def test_a_process_killed_while_it_starts_is_begun_again(tmp_path: Path, kills: int, starts: bool) -> None:
+    count = tmp_path / "count"
+    command = (*_FAKE, "killed at start", str(kills), str(count))
+    extractor = Extractor(tmp_path / "scratch", Limits(), command=command)
+    try:
+        if starts:
+            assert (await extractor.extract(Path("a"))).text
+        else:
+            with pytest.raises(SamovarError) as raised:
+                await extractor.extract(Path("a"))
+            assert raised.value.code == FailureCode.INTERNAL
+            assert "SIGKILL" in raised.value.failure.message
+    finally:
+        await extractor.close()
+
+
+async def test_a_file_is_read_again_where_somebody_killed_its_process(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_WORKER_COUNT", str(tmp_path / "count"))
+    extractor = make(Limits())
+    assert (await extractor.extract(Path("killed once"))).text
+    always = await extractor.extract(Path("killed always"))
+    assert _reason(always) == "crashed"
+    assert always.problem is not None
+    assert "SIGKILL" in always.problem.message
+    assert (await extractor.extract(Path("next"))).text
+
+
 async def test_cancelling_ends_the_process_and_the_next_file_is_read(make: Make) -> None:
     extractor = make(Limits())
     task = asyncio.create_task(extractor.extract(Path("hang")))

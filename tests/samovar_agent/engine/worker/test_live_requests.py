@@ -31,7 +31,6 @@ from samovar_protocol.values import (
 )
 from tests.samovar_agent.engine.worker import live_loop
 from tests.samovar_agent.engine.worker.grammar.validator import valid
-from tests.samovar_agent.engine.worker import live_loop
 from tests.samovar_agent.engine.worker.live_loop import EAGER, LiveLoop
 from tests.samovar_agent.engine.worker.output.test_family import TEMPLATES
 from tests.tiny_models.build import Kind

@@ -5,8 +5,8 @@ from typing import Any
 import openai
 import pytest
 from openai.types.responses import input_token_count_params
-from samovar_agent.http.openai.input_tokens import InputTokensRequest
 
+from samovar_agent.http.openai.input_tokens import InputTokensRequest
 from tests.samovar_agent.http.conftest import KEY
 from tests.samovar_agent.http.openai.conftest import ResponsesAgent
 
