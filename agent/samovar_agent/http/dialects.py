@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from samovar_agent.http.errors import error_body
+from samovar_agent.http.lmstudio import errors as lmstudio
 from samovar_protocol import SamovarError
 
 ErrorBody = Callable[[SamovarError], bytes]
 
-_SHAPES: tuple[tuple[str, ErrorBody], ...] = ()
+_SHAPES: tuple[tuple[str, ErrorBody], ...] = (
+    ("/api/v0/", lmstudio.error_body),
+    ("/api/v1/", lmstudio.error_body),
+)
 """Beginnings of paths, the first that fits counts; everything else speaks as OpenAI does."""
 
 
