@@ -149,8 +149,8 @@ class LmStudio:
             model(EMBEDDER, architecture="bert", context_length=512, capabilities=["embedding"]), header(parameters=0)
         )
 
-    async def post(self, path: str, headers: dict[str, str] | None = None, **body: Any) -> Answer:
-        return await self.browser.ask("POST", path, json=body, headers=headers)
+    async def post(self, path: str, **body: Any) -> Answer:
+        return await self.browser.ask("POST", path, json=body)
 
     async def get(self, path: str) -> Answer:
         return await self.browser.ask("GET", path)

@@ -12,7 +12,7 @@ from tests.samovar_agent.http.conftest import KEY, STATS
 from tests.samovar_agent.http.lmstudio.conftest import EMBEDDER, LmStudio, error
 
 CHAT = "/api/v0/chat/completions"
-HELLO = {"model": KEY, "messages": [{"role": "user", "content": "Hello?"}]}
+HELLO: dict[str, Any] = {"model": KEY, "messages": [{"role": "user", "content": "Hello?"}]}
 STATS_V0 = {"tokens_per_second": 4.0, "time_to_first_token": 0.6, "generation_time": 0.5, "stop_reason": "eosFound"}
 ADDED: dict[str, Any] = {
     "stats": {**STATS_V0, "time_to_first_token": pytest.approx(0.6)},

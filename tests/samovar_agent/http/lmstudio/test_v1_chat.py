@@ -40,7 +40,7 @@ async def test_a_whole_reply(lm: LmStudio) -> None:
 
 async def test_every_parameter_is_honoured(lm: LmStudio) -> None:
     lm.instances.instance("fast", THINKER)
-    given = {"temperature": 0.5, "top_p": 0.25, "top_k": 7, "min_p": 0.125, "repeat_penalty": 1.5}
+    given: dict[str, Any] = {"temperature": 0.5, "top_p": 0.25, "top_k": 7, "min_p": 0.125, "repeat_penalty": 1.5}
     body = (
         await lm.chat(
             model=THINKER,

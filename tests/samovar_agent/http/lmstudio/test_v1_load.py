@@ -96,7 +96,7 @@ async def test_failures(lm: LmStudio) -> None:
 async def test_tokens_need_the_scope(lm: LmStudio) -> None:
     lm.agent.settings.set("server.require_token", True)
     headers = {"Authorization": f"Bearer {lm.agent.tokens.add('chatter', 'chat')}"}
-    answer = await lm.post(LOAD, headers=headers, model=KEY)
+    answer = await lm.browser.ask("POST", LOAD, json={"model": KEY}, headers=headers)
     assert (answer.status, error(answer)["type"]) == (403, "invalid_request")
     headers = {"Authorization": f"Bearer {lm.agent.tokens.add('manager', 'models')}"}
-    assert (await lm.post(LOAD, headers=headers, model=KEY)).status == 200
+    assert (await lm.browser.ask("POST", LOAD, json={"model": KEY}, headers=headers)).status == 200
