@@ -26,6 +26,7 @@ def routes(services: Services) -> list[Route]:
         Route("GET", "/api/v0/models", models.ls, "any token"),
         Route("GET", "/api/v0/models/{id:.+}", models.find, "any token"),
         Route("POST", "/api/v0/chat/completions", replies.chat, "chat"),
+        Route("POST", "/api/v0/completions", replies.completions, "chat"),
         Route("POST", "/api/v0/embeddings", replies.embeddings, "embed"),
         Route("GET", "/api/v1/models", v1_models.Models(services).ls, "any token"),
         Route("POST", "/api/v1/chat", Chat(services).create, "chat"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ from samovar_agent.http.answering import Encoder, json_response, last, stream
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.lmstudio.serving import Serving
 from samovar_agent.http.lmstudio.v0_accounting import Additions, additions, embedding_stats, reply_stats
+from samovar_agent.http.lmstudio.v0_text import TextChunks, TextHead, TextRequest, text_completion
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.chat_chunks import Chunks
 from samovar_agent.http.openai.chat_reply import completion
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _LAST = b"}\n\ndata: [DONE]\n\n"
 _chat_decoder = msgspec.json.Decoder(ChatRequest)
+_text_decoder = msgspec.json.Decoder(TextRequest)
 _embeddings_decoder = msgspec.json.Decoder(EmbeddingsRequest)
 
 
@@ -56,6 +59,28 @@ class Replies:
         reply, reasoning_tokens = await _counted(items, job)
         whole = completion(reply, id=id_, created=created, reasoning_tokens=reasoning_tokens)
         return json_response(with_additions(whole, self._additions(serving, sampling, reply)))
+
+    async def completions(self, request: web.Request, job: Job) -> web.StreamResponse:
+        """A text that goes on, whole or as it is written."""
+        body = await read_json(request, _text_decoder)
+        sampling = body.to_sampling()
+        serving = Serving(self._services, body.model, "chat")
+        instances = self._services.instances
+        items = serving.items(
+            lambda identifier: instances.complete(
+                identifier, body.prompt, sampling, suffix=body.suffix, client=job.client
+            )
+        )
+        id_, created = f"cmpl-{secrets.token_hex(12)}", int(time.time())
+
+        def head() -> TextHead:
+            return TextHead(id=id_, created=created, model=serving.instance.model)
+
+        if body.stream:
+            chunks = partial(TextChunks, wants_usage=body.wants_usage)
+            return await self._stream(request, job, items, lambda: chunks(head()), serving, sampling)
+        reply = await last(items, ChatReply, job)
+        return json_response(with_additions(text_completion(head(), reply), self._additions(serving, sampling, reply)))
 
     async def embeddings(self, request: web.Request, job: Job) -> web.Response:
         """Vectors of texts."""

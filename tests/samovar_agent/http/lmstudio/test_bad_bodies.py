@@ -10,6 +10,7 @@ from tests.samovar_agent.http.lmstudio.conftest import LmStudio, error
 
 CHAT, LOAD, UNLOAD = "/api/v1/chat", "/api/v1/models/load", "/api/v1/models/unload"
 DOWNLOAD, CHAT_0, EMBEDDINGS = "/api/v1/models/download", "/api/v0/chat/completions", "/api/v0/embeddings"
+TEXT = "/api/v0/completions"
 HI = {"model": KEY, "input": "Hi"}
 IMAGE = {"type": "image", "data_url": "data:image/png;base64,AAAA"}
 
@@ -84,6 +85,14 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (CHAT_0, {"model": KEY, "messages": []}, "messages"),
     (CHAT_0, {"model": KEY, "messages": [{"role": "robot", "content": "Hi"}]}, "messages[0].role"),
     (CHAT_0, {"model": KEY, "messages": [{"role": "user", "content": "Hi"}], "n": 99}, "n"),
+    (TEXT, {"model": KEY}, "prompt"),
+    (TEXT, {"model": KEY, "prompt": []}, "prompt"),
+    (TEXT, {"model": KEY, "prompt": [-1]}, "prompt[0]"),
+    (TEXT, {"model": KEY, "prompt": "a", "n": 2}, "n"),
+    (TEXT, {"model": KEY, "prompt": "a", "echo": True}, "echo"),
+    (TEXT, {"model": KEY, "prompt": "a", "best_of": 2}, "best_of"),
+    (TEXT, {"model": KEY, "prompt": "a", "temperature": -1}, "temperature"),
+    (TEXT, {"model": KEY, "prompt": "a", "logit_bias": {"x": 1}}, "logit_bias"),
     (EMBEDDINGS, {"model": KEY}, "input"),
     (EMBEDDINGS, {"model": KEY, "input": [1, "a"]}, "input"),
     (EMBEDDINGS, {"model": KEY, "input": "a", "dimensions": 0}, "dimensions"),
@@ -100,7 +109,7 @@ async def test_bad_fields_are_named(lm: LmStudio, path: str, body: dict[str, Any
     assert not lm.instances.calls and not lm.instances.loads and not lm.agent.downloads.asked
 
 
-@pytest.mark.parametrize("path", [CHAT, LOAD, UNLOAD, DOWNLOAD, CHAT_0, EMBEDDINGS])
+@pytest.mark.parametrize("path", [CHAT, LOAD, UNLOAD, DOWNLOAD, CHAT_0, EMBEDDINGS, TEXT])
 @pytest.mark.parametrize(
     "data",
     [
@@ -123,7 +132,7 @@ async def test_what_is_no_json_object_is_refused(lm: LmStudio, path: str, data: 
     assert error(answer)["type"] == "invalid_request"
 
 
-@pytest.mark.parametrize("path", [CHAT, LOAD, UNLOAD, DOWNLOAD, CHAT_0, EMBEDDINGS])
+@pytest.mark.parametrize("path", [CHAT, LOAD, UNLOAD, DOWNLOAD, CHAT_0, EMBEDDINGS, TEXT])
 async def test_forms_of_strangers_change_nothing(lm: LmStudio, path: str) -> None:
     body = json.dumps(HI).encode()
     answer = await lm.browser.ask("POST", path, data=body, headers={"Content-Type": "text/plain"})

@@ -78,6 +78,8 @@ async def test_loading_by_name_and_stats_of_version_0(real: LmStudio) -> None:
     assert reply["stats"]["stop_reason"] in ("maxPredictedTokensReached", "eosFound")
     assert reply["stats"]["tokens_per_second"] > 0
     assert reply["runtime"]["name"] == "llama.cpp" and reply["runtime"]["version"]
+    text = (await real.post("/api/v0/completions", model="tiny", prompt="One, two, three,", max_tokens=4)).json()
+    assert text["choices"][0]["text"] and text["stats"]["generation_time"] > 0
 
 
 async def test_a_prompt_that_is_too_long_has_its_status(real: LmStudio) -> None:

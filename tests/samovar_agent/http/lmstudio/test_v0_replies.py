@@ -12,6 +12,7 @@ from tests.samovar_agent.http.conftest import KEY, STATS
 from tests.samovar_agent.http.lmstudio.conftest import EMBEDDER, LmStudio, error
 
 CHAT = "/api/v0/chat/completions"
+TEXT = "/api/v0/completions"
 HELLO: dict[str, Any] = {"model": KEY, "messages": [{"role": "user", "content": "Hello?"}]}
 STATS_V0 = {"tokens_per_second": 4.0, "time_to_first_token": 0.6, "generation_time": 0.5, "stop_reason": "eosFound"}
 ADDED: dict[str, Any] = {
@@ -50,6 +51,36 @@ async def test_loading_counts_until_the_first_token(lm: LmStudio) -> None:
     stats = answer.events[-2]["stats"]
     assert 0.4 <= stats["time_to_first_token"] < 0.6, "what the reply says itself, with the real time of loading"
     assert answer.events[-2]["samovar"]["load_seconds"] < 0.2
+
+
+async def test_a_text_that_goes_on(lm: LmStudio) -> None:
+    lm.instances.instance(KEY)
+    body = (await lm.post(TEXT, model=KEY, prompt="The meaning is", suffix=".", max_tokens=10, stop="X")).json()
+    assert body.pop("id").startswith("cmpl-") and body.pop("created") > 1_700_000_000
+    usage = body.pop("usage")
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (12, 3, 15)
+    assert body == {
+        "object": "text_completion",
+        "model": KEY,
+        "choices": [{"index": 0, "text": "Hi there", "logprobs": None, "finish_reason": "stop"}],
+        **ADDED,
+        "stats": {**ADDED["stats"], "stop_reason": None},
+    }
+    assert lm.instances.others == [(KEY, "The meaning is", Sampling(max_tokens=10, stop=["X"]), ".")]
+
+
+async def test_a_text_as_it_is_written(lm: LmStudio) -> None:
+    lm.instances.instance(KEY)
+    for wanted in (False, True):
+        options = {"stream_options": {"include_usage": wanted}}
+        *chunks, done = (await lm.post(TEXT, model=KEY, prompt=[1, 2], stream=True, **options)).events
+        assert done == "[DONE]"
+        choices = [choice for chunk in chunks for choice in chunk["choices"]]
+        assert [choice["text"] for choice in choices] == ["Hi", " there", ""]
+        assert [choice["finish_reason"] for choice in choices] == [None, None, "stop"]
+        assert {name: chunks[-1][name] for name in ADDED} == ADDED
+        assert (chunks[-1].get("usage") is not None) is wanted
+    assert lm.instances.others[0][1] == [1, 2]
 
 
 async def test_vectors(lm: LmStudio) -> None:
