@@ -30,11 +30,12 @@ class Serving:
         async for item in serving.items(lambda identifier: instances.generate(identifier, ...)): ...
         serving.instance
 
+    - keep: how the model is loaded where it is not, and how long it then stays.
     - load_seconds: how long loading took; None where it was in memory already, or is not yet.
     """
 
-    def __init__(self, services: Services, model: str, capability: str, *, context: int | None = None) -> None:
-        self._services, self._model, self._capability, self._context = services, model, capability, context
+    def __init__(self, services: Services, model: str, capability: str, *, keep: Keep) -> None:
+        self._services, self._model, self._capability, self._keep = services, model, capability, keep
         self._instance: InstanceInfo | None = None
         self.load_seconds: float | None = None
 
@@ -56,7 +57,7 @@ class Serving:
         """
         began, at = time.monotonic(), time.time()
         instances = self._services.instances
-        async with aclosing(instances.ready(self._model, self._capability, keep=Keep(context=self._context))) as coming:
+        async with aclosing(instances.ready(self._model, self._capability, keep=self._keep)) as coming:
             async for item in coming:
                 if isinstance(item, Progress):
                     yield item
@@ -77,7 +78,7 @@ class Serving:
         return replace(answer, stats=replace(answer.stats, load_seconds=self.load_seconds))
 
     def _check_context(self, instance: InstanceInfo) -> None:
-        if self._context is not None and instance.context_length < self._context:
+        if self._keep.context is not None and instance.context_length < self._keep.context:
             raise invalid_value(
                 f"'{instance.identifier}' is in memory with a context of {instance.context_length:,} tokens.",
                 param="context_length",

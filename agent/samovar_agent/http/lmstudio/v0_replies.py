@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,12 +14,16 @@ from samovar_agent.http.answering import Encoder, json_response, last, stream
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.lmstudio.serving import Serving
 from samovar_agent.http.lmstudio.v0_accounting import Additions, additions, embedding_stats, reply_stats
-from samovar_agent.http.lmstudio.v0_text import TextChunks, TextHead, TextRequest, text_completion
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.chat_chunks import Chunks
 from samovar_agent.http.openai.chat_reply import completion
 from samovar_agent.http.openai.chat_request import ChatRequest
+from samovar_agent.http.openai.completion_chunks import TextChunks
+from samovar_agent.http.openai.completion_reply import text_completion
+from samovar_agent.http.openai.completion_request import CompletionRequest
+from samovar_agent.http.openai.completions import Texts, new_text_id
 from samovar_agent.http.openai.embeddings import EmbeddingsRequest, embedding_list
+from samovar_agent.http.openai.keeping import keep_of
 from samovar_protocol.replies import ChatReply, EmbedReply
 from samovar_protocol.values import AnyDelta, Progress, Sampling, Thinking
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 _LAST = b"}\n\ndata: [DONE]\n\n"
 _chat_decoder = msgspec.json.Decoder(ChatRequest)
-_text_decoder = msgspec.json.Decoder(TextRequest)
+_text_decoder = msgspec.json.Decoder(CompletionRequest)
 _embeddings_decoder = msgspec.json.Decoder(EmbeddingsRequest)
 
 
@@ -43,7 +46,7 @@ class Replies:
         """A conversation's next turn, whole or as it is written."""
         body = await read_json(request, _chat_decoder)
         messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
-        serving = Serving(self._services, body.model, "chat")
+        serving = Serving(self._services, body.model, "chat", keep=keep_of(body.ttl))
         instances = self._services.instances
         items = serving.items(
             lambda identifier: instances.generate(identifier, messages, sampling, options, client=job.client)
@@ -61,32 +64,35 @@ class Replies:
         return json_response(with_additions(whole, self._additions(serving, sampling, reply)))
 
     async def completions(self, request: web.Request, job: Job) -> web.StreamResponse:
-        """A text that goes on, whole or as it is written."""
+        """Texts that go on, whole or as they are written."""
         body = await read_json(request, _text_decoder)
-        sampling = body.to_sampling()
-        serving = Serving(self._services, body.model, "chat")
-        instances = self._services.instances
-        items = serving.items(
-            lambda identifier: instances.complete(
-                identifier, body.prompt, sampling, suffix=body.suffix, client=job.client
-            )
-        )
-        id_, created = f"cmpl-{secrets.token_hex(12)}", int(time.time())
-
-        def head() -> TextHead:
-            return TextHead(id=id_, created=created, model=serving.instance.model)
-
+        texts, sampling = Texts(body, self._services.instances, job.client), body.to_sampling()
+        serving = Serving(self._services, body.model, "chat", keep=keep_of(body.ttl))
+        items = serving.items(texts.items)
+        id_, created = new_text_id(), int(time.time())
         if body.stream:
-            chunks = partial(TextChunks, wants_usage=body.wants_usage)
-            return await self._stream(request, job, items, lambda: chunks(head()), serving, sampling)
+
+            def chunks() -> Encoder:
+                model, echoes = serving.instance.model, texts.echoes
+                return TextChunks(
+                    id=id_,
+                    created=created,
+                    model=model,
+                    echoes=echoes,
+                    wants_usage=body.wants_usage,
+                    wants_stats=False,
+                )
+
+            return await self._stream(request, job, items, chunks, serving, sampling)
         reply = await last(items, ChatReply, job)
-        return json_response(with_additions(text_completion(head(), reply), self._additions(serving, sampling, reply)))
+        whole = text_completion(reply, id=id_, created=created, echoes=texts.echoes, stats=False)
+        return json_response(with_additions(whole, self._additions(serving, sampling, reply)))
 
     async def embeddings(self, request: web.Request, job: Job) -> web.Response:
         """Vectors of texts."""
         body = await read_json(request, _embeddings_decoder)
         inputs = body.to_inputs()
-        serving = Serving(self._services, body.model, "embedding")
+        serving = Serving(self._services, body.model, "embedding", keep=keep_of(body.ttl))
         instances = self._services.instances
         items = serving.items(
             lambda identifier: instances.embed(identifier, inputs, dimensions=body.dimensions, client=job.client)

@@ -1,6 +1,5 @@
 """A server over a library of three models with headers, and instances that are loaded as the test says."""
 
-import contextlib
 import json
 import time
 from array import array
@@ -16,8 +15,8 @@ from samovar_agent.engine.instances import Keep
 from samovar_agent.models.gguf import GgufHeader
 from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.replies import ChatReply, EmbedReply, LoadReply
-from samovar_protocol.values import AnyDelta, ChatOptions, InstanceInfo, MemoryEstimate, ModelInfo, Progress, Sampling
+from samovar_protocol.replies import EmbedReply, LoadReply
+from samovar_protocol.values import InstanceInfo, MemoryEstimate, ModelInfo, Progress
 from tests.samovar_agent.engine.conftest import header
 from tests.samovar_agent.http.conftest import KEY, Agent, Answer, Browser, FakeInstances, FakeLibrary, model
 
@@ -63,15 +62,6 @@ class LmInstances(FakeInstances):
                 yield item
             found = self.instance(model, loaded_at=time.time(), context_length=keep.context or 4096)
         yield found
-
-    async def complete(
-        self, model: str, prompt: str | list[int], sampling: Sampling, *, suffix: str | None, client: str, **more: Any
-    ) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
-        """Says what `generate` would; what it is asked is in `others`."""
-        self.others.append((model, prompt, sampling, suffix))
-        async with contextlib.aclosing(self.generate(model, [], sampling, ChatOptions(), client=client)) as items:
-            async for item in items:
-                yield item
 
     async def embed(
         self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str, **more: Any

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from samovar_agent.http.lmstudio.v0_accounting import reply_stats, stop_reason
 from samovar_protocol import FailureCode, SamovarError
@@ -57,7 +58,7 @@ async def test_a_text_that_goes_on(lm: LmStudio) -> None:
     lm.instances.instance(KEY)
     body = (await lm.post(TEXT, model=KEY, prompt="The meaning is", suffix=".", max_tokens=10, stop="X")).json()
     assert body.pop("id").startswith("cmpl-") and body.pop("created") > 1_700_000_000
-    usage = body.pop("usage")
+    usage, _ = body.pop("usage"), body.pop("samovar")
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (12, 3, 15)
     assert body == {
         "object": "text_completion",
@@ -66,7 +67,9 @@ async def test_a_text_that_goes_on(lm: LmStudio) -> None:
         **ADDED,
         "stats": {**ADDED["stats"], "stop_reason": None},
     }
-    assert lm.instances.others == [(KEY, "The meaning is", Sampling(max_tokens=10, stop=["X"]), ".")]
+    (asked,) = lm.instances.completed
+    assert (asked["model"], asked["prompt"], asked["suffix"]) == (KEY, "The meaning is", ".")
+    assert asked["sampling"] == Sampling(max_tokens=10, stop=["X"])
 
 
 async def test_a_text_as_it_is_written(lm: LmStudio) -> None:
@@ -80,7 +83,24 @@ async def test_a_text_as_it_is_written(lm: LmStudio) -> None:
         assert [choice["finish_reason"] for choice in choices] == [None, None, "stop"]
         assert {name: chunks[-1][name] for name in ADDED} == ADDED
         assert (chunks[-1].get("usage") is not None) is wanted
-    assert lm.instances.others[0][1] == [1, 2]
+    assert lm.instances.completed[0]["prompt"] == [1, 2]
+
+
+async def test_how_long_the_model_stays_is_a_matter_of_the_request(lm: LmStudio) -> None:
+    await lm.post(CHAT, **HELLO, ttl=60)
+    await lm.post(TEXT, model=KEY, prompt="a", ttl=61)
+    await lm.post("/api/v0/embeddings", model=EMBEDDER, input="a", ttl=62)
+    told = [keep.ttl_seconds for keep in lm.instances.keeps if keep.ttl_seconds is not UNSET]
+    assert set(told) == {60, 61, 62}
+
+
+async def test_several_prompts_and_choices(lm: LmStudio) -> None:
+    lm.instances.instance(KEY)
+    body = (await lm.post(TEXT, model=KEY, prompt=["a", "b"], n=1, echo=True)).json()
+    assert [choice["text"] for choice in body["choices"]] == ["aHi there", "bHi there"]
+    assert body["model_info"] == ADDED["model_info"]
+    whole = (await lm.post(TEXT, model=KEY, prompt="a", stats=True)).body
+    assert whole.count(b'"stats"') == 1
 
 
 async def test_vectors(lm: LmStudio) -> None:
