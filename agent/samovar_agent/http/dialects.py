@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from samovar_agent.http.errors import error_body
 from samovar_agent.http.llama_cpp.errors import error_body as llama_cpp
+from samovar_agent.http.lmstudio.errors import error_body as lmstudio
 from samovar_protocol import SamovarError
 
 ErrorBody = Callable[[SamovarError], bytes]
@@ -15,6 +16,8 @@ _SHAPES: tuple[tuple[str, ErrorBody], ...] = (
     ("/tokenize", llama_cpp),
     ("/detokenize", llama_cpp),
     ("/apply-template", llama_cpp),
+    ("/api/v0/", lmstudio),
+    ("/api/v1/", lmstudio),
 )
 """Beginnings of paths, the first that fits counts; everything else speaks as OpenAI does."""
 

@@ -133,6 +133,11 @@ class Library:
         """What is known of the model with this key."""
         return self._entries[key].info
 
+    def header(self, key: str) -> GgufHeader | None:
+        """What that model's file said when somebody last looked; None where it cannot be read, or is not there."""
+        entry = self._entries.get(key)
+        return entry.look.header if entry is not None else None
+
     def find(self, name: str) -> ModelFile:
         """The model that `name` means (see `key_of`), checked to be there as it was read.
 

@@ -50,6 +50,17 @@ class TestListing:
         assert info.added_at == pytest.approx(path.stat().st_mtime)
         assert home.published == [LibraryChanged(models=1)]
 
+    async def test_what_its_file_said_is_remembered(self, home: Home) -> None:
+        ours(home, "Acme/Tiny/Tiny.F16.gguf", file_type=1)
+        broken = home.places.models / "Acme" / "Broken" / "b.gguf"
+        broken.parent.mkdir(parents=True)
+        broken.write_bytes(b"no model")
+        await home.library.refresh()
+        header = home.library.header("Acme/Tiny")
+        assert header is not None and (header.architecture, header.quantization) == ("llama", "F16")
+        assert home.keys() == ["Acme/Broken", "Acme/Tiny"]
+        assert home.library.header("Acme/Broken") is None and home.library.header("nobody/knows") is None
+
     async def test_nothing_is_published_where_nothing_changed(self, home: Home) -> None:
         ours(home, "Acme/Tiny/Tiny.F16.gguf")
         await home.library.refresh()

@@ -25,6 +25,7 @@ from samovar_agent.http.openai.several import Generate, Item, silent, together
 from samovar_protocol.replies import ChatReply
 
 if TYPE_CHECKING:
+    from samovar_agent.engine.instances import Instances
     from samovar_agent.services import Services
 
 _decoder = msgspec.json.Decoder(CompletionRequest)
@@ -39,55 +40,20 @@ class Completions:
     async def create(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         body = await read_json(request, _decoder)
-        body.check()
-        prompts, options = body.to_prompts(), body.to_options()
-        generations = self._generations(body, prompts, job.client)
-        echoes = [""] * (len(prompts) * options.n)
-        items = self._echoing(body, prompts, echoes, options.n, together(generations, options.n))
-        if body.silent:
-            items = silent(items)
+        texts = Texts(body, self._services.instances, job.client)
+        items = texts.items(body.model)
         if body.stream:
-            return await stream(request, job, items, lambda: self._chunks(body, echoes))
+            return await stream(request, job, items, lambda: self._chunks(body, texts.echoes))
         reply = await last(items, ChatReply, job)
         return json_response(
-            text_completion(reply, id=_new_id(), created=int(time.time()), echoes=echoes, stats=bool(body.stats))
+            text_completion(
+                reply, id=new_text_id(), created=int(time.time()), echoes=texts.echoes, stats=bool(body.stats)
+            )
         )
-
-    def _generations(self, body: CompletionRequest, prompts: Sequence[str | list[int]], client: str) -> list[Generate]:
-        complete = partial(
-            self._services.instances.complete,
-            sampling=body.to_sampling(),
-            options=body.to_options(),
-            suffix=body.suffix or None,
-            infill=Infill(joined=body.steps.joined),
-            client=client,
-            keep=keep_of(body.ttl),
-        )
-        return [partial(complete, body.model, prompt) for prompt in prompts]
-
-    async def _echoing(
-        self,
-        body: CompletionRequest,
-        prompts: Sequence[str | list[int]],
-        echoes: list[str],
-        n: int,
-        items: AsyncGenerator[Item, None],
-    ) -> AsyncGenerator[Item, None]:
-        """The same items; where prompts are to be told again, their texts are in `echoes` before the first of them."""
-        async with aclosing(items):
-            if body.echo:
-                for index, prompt in enumerate(prompts):
-                    text = prompt if isinstance(prompt, str) else await self._text(body.model, prompt)
-                    echoes[index * n : index * n + n] = [text] * n
-            async for item in items:
-                yield item
-
-    async def _text(self, model: str, tokens: list[int]) -> str:
-        return (await self._services.instances.detokenize(model, tokens)).text
 
     def _chunks(self, body: CompletionRequest, echoes: Sequence[str]) -> TextChunks:
         return TextChunks(
-            id=_new_id(),
+            id=new_text_id(),
             created=int(time.time()),
             model=key_of(self._services, body.model),
             echoes=echoes,
@@ -96,5 +62,50 @@ class Completions:
         )
 
 
-def _new_id() -> str:
+class Texts:
+    """What one request asks for; raises `bad_request` where that cannot be had.
+
+    - client: who asks. - echoes: what is told before each choice's text, from its first piece on.
+    """
+
+    def __init__(self, body: CompletionRequest, instances: Instances, client: str) -> None:
+        body.check()
+        self._body, self._instances, self._client = body, instances, client
+        self._prompts, self._sampling, self._options = body.to_prompts(), body.to_sampling(), body.to_options()
+        self.echoes = [""] * (len(self._prompts) * self._options.n)
+
+    def items(self, model: str) -> AsyncGenerator[Item, None]:
+        """All choices of all prompts, and one reply for them last. - model: that writes them."""
+        items = self._echoing(model, together(self._generations(model), self._options.n))
+        return silent(items) if self._body.silent else items
+
+    def _generations(self, model: str) -> list[Generate]:
+        complete = partial(
+            self._instances.complete,
+            sampling=self._sampling,
+            options=self._options,
+            suffix=self._body.suffix or None,
+            infill=Infill(joined=self._body.steps.joined),
+            client=self._client,
+            keep=keep_of(self._body.ttl),
+        )
+        return [partial(complete, model, prompt) for prompt in self._prompts]
+
+    async def _echoing(self, model: str, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+        """The same items; where prompts are to be told again, their texts are there before the first of them."""
+        async with aclosing(items):
+            if self._body.echo:
+                n = self._options.n
+                for index, prompt in enumerate(self._prompts):
+                    text = prompt if isinstance(prompt, str) else await self._text(model, prompt)
+                    self.echoes[index * n : index * n + n] = [text] * n
+            async for item in items:
+                yield item
+
+    async def _text(self, model: str, tokens: list[int]) -> str:
+        return (await self._instances.detokenize(model, tokens)).text
+
+
+def new_text_id() -> str:
+    """The id of a reply."""
     return f"cmpl-{secrets.token_hex(12)}"

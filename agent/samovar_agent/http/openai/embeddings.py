@@ -73,18 +73,18 @@ class Embeddings:
             body.model, body.to_inputs(), dimensions=body.dimensions, client=job.client, keep=keep_of(body.ttl)
         )
         reply = await last(items, EmbedReply, job)
-        return json_response(
-            msgspec.json.encode(
-                EmbeddingList(
-                    data=[
-                        Embedding(index=index, embedding=vector)
-                        for index, vector in enumerate(_vectors(reply, body.encoding_format))
-                    ],
-                    model=reply.model,
-                    usage=PromptUsage(reply.prompt_tokens, reply.prompt_tokens),
-                )
-            )
+        return json_response(embedding_list(reply, body.encoding_format))
+
+
+def embedding_list(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> bytes:
+    """The whole reply."""
+    return msgspec.json.encode(
+        EmbeddingList(
+            data=[Embedding(index=index, embedding=vector) for index, vector in enumerate(_vectors(reply, encoding))],
+            model=reply.model,
+            usage=PromptUsage(reply.prompt_tokens, reply.prompt_tokens),
         )
+    )
 
 
 def _vectors(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> Sequence[list[float] | str]:
