@@ -82,7 +82,7 @@ async def test_who_waits_for_vectors_is_told_whether_any_come(running: Running) 
     await collection_of(bench, 2)
     await collection_of(bench, 2, model=OTHER, name="papers")  # a model that is not there
     vectors = bench.store.vectors
-    assert not vectors.awaited.going_on
+    assert vectors.awaited == Awaited(going_on=False)
     running.embedding.wake()
     assert vectors.awaited == Awaited(going_on=True)
     running.start()

@@ -225,7 +225,7 @@ async def test_a_shutdown_ends_an_upload(agent: Agent, documents: FakeDocuments,
     async with asyncio.timeout(10):
         assert b" 503 " in await reader.readline()
     writer.close()
-    assert kept(folder) == []
+    await until(lambda: not kept(folder))  # by a thread, which may be a moment behind
 
 
 async def test_a_full_disk(
