@@ -261,7 +261,7 @@ class Instances(Residents):
 
     async def _kept(self, name: str, keep: Keep) -> Instance:
         """The instance that `name` means, with the time that `keep` gives it from now on."""
-        instance, already = await self._obtain(name, context=keep.context, ttl_seconds=self._ttl(keep), at_least=True)
+        instance, _ = await self._obtain(name, context=keep.context, ttl_seconds=self._ttl(keep), at_least=True)
         if keep.ttl_seconds is not UNSET:
             instance.keep_for(keep.ttl_seconds)
         return instance

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from samovar_agent.http.errors import error_body
+from samovar_agent.http.ollama import errors as ollama
 from samovar_protocol import SamovarError
 
 ErrorBody = Callable[[SamovarError], bytes]
 
-_SHAPES: tuple[tuple[str, ErrorBody], ...] = ()
+_SHAPES: tuple[tuple[str, ErrorBody], ...] = (
+    ("/api/samovar/", error_body),
+    ("/api/", ollama.error_body),  # what nobody else claims
+)
 """Beginnings of paths, the first that fits counts; everything else speaks as OpenAI does."""
 
 
