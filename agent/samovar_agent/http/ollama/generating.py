@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from samovar_agent.engine.instances import Keep
 from samovar_agent.http.answering import json_response, last, stream, streamed
-from samovar_agent.http.ollama.lines import LineStream, told, waits_with
+from samovar_agent.http.ollama.lines import LineStream, told
 from samovar_agent.http.ollama.model_names import Meant
 from samovar_agent.http.ollama.reply_lines import ReplyLines
 from samovar_agent.http.open_work import Job
@@ -33,8 +34,8 @@ async def reply(
     """The reply, line by line or whole."""
     if not streams:
         return json_response(lines.whole(await last(items, ChatReply, job)))
-    waits_with(request, lines.waiting)
-    return await stream(request, job, items, lambda: lines, kind=LineStream, told=told)
+    kind = partial(LineStream, waiting=lines.waiting)
+    return await stream(request, job, items, lambda: lines, kind=kind, told=told)
 
 
 async def keep_only(
@@ -57,8 +58,7 @@ async def keep_only(
                     await told(events, item)
         await events.send(lines.nothing("load"))
 
-    waits_with(request, lines.waiting)
-    return await streamed(request, job, load, kind=LineStream)
+    return await streamed(request, job, load, kind=partial(LineStream, waiting=lines.waiting))
 
 
 def _only_line(line: bytes, *, streams: bool) -> web.Response:

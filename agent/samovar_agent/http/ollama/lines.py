@@ -19,18 +19,16 @@ from samovar_protocol.values import Progress
 Waiting = Callable[[str], bytes]
 """Makes the line that adds nothing. - what is waited for, as far as it is known."""
 
-_WAITING = "samovar.ollama.waiting"
-
 
 class LineStream(EventStream):
-    """See above. Made by `answering.stream`, for a request that `waits_with` was called for."""
+    """See above. - waiting: makes the line that adds nothing."""
 
     CONTENT_TYPE = "application/x-ndjson"
 
-    def __init__(self, request: web.Request, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, request: web.Request, headers: dict[str, str], *, waiting: Waiting) -> None:
         super().__init__(request, headers)
-        self._line: Waiting = request[_WAITING]
-        self.HEARTBEAT = self._line("")
+        self._line = waiting
+        self.HEARTBEAT = waiting("")
 
     async def comment(self, text: str) -> None:
         """Say it with the next line that adds nothing. None is sent now: loading may yet fail with a status."""
@@ -39,11 +37,6 @@ class LineStream(EventStream):
     async def fail(self, error: SamovarError) -> None:
         """Tell a failure as the last line."""
         await self.send(error_shape(self._request.path)(error) + b"\n")
-
-
-def waits_with(request: web.Request, line: Waiting) -> None:
-    """Say how the request's stream tells that it waits."""
-    request[_WAITING] = line
 
 
 async def told(events: EventStream, progress: Progress) -> None:

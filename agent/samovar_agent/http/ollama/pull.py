@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,7 @@ from aiohttp import web
 
 from samovar_agent.http.answering import json_response, streamed
 from samovar_agent.http.json_body import read_json, refuse
-from samovar_agent.http.ollama.lines import LineStream, waits_with
+from samovar_agent.http.ollama.lines import LineStream
 from samovar_agent.http.ollama.model_names import LATEST, meanings
 from samovar_agent.http.ollama.named import Named
 from samovar_agent.http.open_work import Job
@@ -84,8 +85,8 @@ class Pull:
             async with job.interruptible():
                 await pulling.get()
             return json_response(_SUCCESS)
-        waits_with(request, lambda what: _line(pulling.last))
-        return await streamed(request, job, pulling.tell, kind=LineStream)
+        kind = partial(LineStream, waiting=lambda what: _line(pulling.last))
+        return await streamed(request, job, pulling.tell, kind=kind)
 
 
 class Pulling:

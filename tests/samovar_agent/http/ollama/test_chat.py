@@ -65,13 +65,15 @@ async def test_thinking(served: OllamaAgent, think: Any, thinking: bool | None, 
 
 
 async def test_formats(served: OllamaAgent) -> None:
-    for nothing in (None, ""):
-        await served.chat(format=nothing)
-        assert served.last_call[3].reply_format is None
-    await served.chat(format="json")
-    assert served.last_call[3].reply_format == AnyJson()
-    await served.chat(format={})
-    assert served.last_call[3].reply_format == JsonSchema(json_schema={})
+    wanted: list[tuple[Any, Any]] = [
+        (None, None),
+        ("", None),
+        ("json", AnyJson()),
+        ({}, JsonSchema(json_schema={})),
+    ]
+    for given, expected in wanted:
+        await served.chat(format=given)
+        assert served.last_call[3].reply_format == expected
 
 
 async def test_tools_and_their_answers(served: OllamaAgent) -> None:

@@ -73,7 +73,7 @@ async def test_formats_and_logprobs(served: OllamaAgent, client: ollama.AsyncCli
     assert reply.logprobs is not None and reply.logprobs[0].top_logprobs is not None
     assert (reply.logprobs[0].logprob, reply.logprobs[0].top_logprobs[0].token) == (-0.5, "Ho")
     for form in ("json", ""):
-        await client.chat(model=NAME, messages=HELLO, format=form)  # type: ignore[call-overload]
+        await client.chat(model=NAME, messages=HELLO, format=form)
 
 
 async def test_generate(served: OllamaAgent, client: ollama.AsyncClient) -> None:
