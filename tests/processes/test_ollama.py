@@ -62,7 +62,7 @@ async def test_formats_and_tools(client: ollama.AsyncClient) -> None:
     }
     reply = await client.chat(model=MODEL, messages=HELLO, format=schema, options={"temperature": 0, "seed": 1})
     assert 1 <= json.loads(reply.message.content or "")["age"] <= 9
-    said = [
+    said: list[dict[str, Any]] = [
         *HELLO,
         {"role": "assistant", "tool_calls": [{"function": {"name": "add", "arguments": {"x": 1, "y": 2}}}]},
         {"role": "tool", "tool_name": "add", "content": "3"},

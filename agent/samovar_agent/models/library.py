@@ -26,7 +26,7 @@ from samovar_agent.models.gguf import GgufHeader
 from samovar_agent.models.gguf_reader import printable, shown
 from samovar_agent.models.headers import HeaderCache, Stamps
 from samovar_agent.models.keys import wanted_name
-from samovar_agent.models.naming import Named, Names, near
+from samovar_agent.models.naming import Named, Names, meanings, near
 from samovar_agent.models.other_programs import FolderSource, Source, other_programs
 from samovar_agent.models.scan import Scanner
 from samovar_agent.models.watching import FolderWatch
@@ -110,9 +110,10 @@ class Library:
         """The key of the model that `name` means, whatever its state; raises `model_unknown` or `model_ambiguous`.
 
         - name: a key, an alias, a model's name alone, any of them with `@quantization`, or a unique part of a key that
-          begins where a word begins. Case does not matter.
+          begins where a word begins. Case does not matter. Where none of these fits, what `meanings` makes of it.
         """
-        found = self._meaning().meant(name)
+        names = self._meaning()
+        found = next((keys for meaning in meanings(name) if (keys := names.meant(meaning))), [])
         # One that is still on its way must not make the name of one that is here ambiguous.
         found = [key for key in found if self._entries[key].info.state != "partial"] or found
         if len(found) == 1:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from samovar_agent.engine.instances import Keep
-from samovar_agent.http.json_body import read_json
+from samovar_agent.http.json_body import read_json, refuse
 from samovar_agent.http.ollama.generating import keep_only, reply
 from samovar_agent.http.ollama.keep_alive import KeepAlive, ttl_seconds
 from samovar_agent.http.ollama.messages import Messages, Tools, conversation, offered
@@ -40,6 +40,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     # Either way: what is too long for the context is refused, and never cut or shifted out of it.
     truncate: bool | None = None
     shift: bool | None = None
+    # Refused where it is true; Ollama's own program always sends it.
+    debug_render_only: bool | None = msgspec.field(name="_debug_render_only", default=None)
 
 
 _decoder = msgspec.json.Decoder(ChatRequest)
@@ -56,6 +58,7 @@ class Chat:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         began = time.perf_counter_ns()
         body = await read_json(request, _decoder)
+        refuse(body, {"debug_render_only": (False,)}, "_")
         options = body.options or NO_OPTIONS
         keep = Keep(ttl_seconds(body.keep_alive), options.num_ctx)
         messages, sampling = conversation(body.messages or ()), options.to_sampling()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {
     "template": ("",),
     "context": ([],),
+    "debug_render_only": (False,),
     "width": (0,),
     "height": (0,),
     "steps": (0,),
@@ -67,6 +68,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     # Refused unless they ask for nothing.
     template: str | None = None
     context: list[int] | None = None
+    debug_render_only: bool | None = msgspec.field(name="_debug_render_only", default=None)
     width: int | None = None
     height: int | None = None
     steps: int | None = None

@@ -11,8 +11,9 @@ from aiohttp import web
 from samovar_agent.http.answering import json_response
 from samovar_agent.http.ollama.lines import timestamp
 from samovar_agent.http.ollama.model_details import Details, details, digest
-from samovar_agent.http.ollama.model_names import LATEST, instance_name, shown_name
+from samovar_agent.http.ollama.model_names import instance_name, shown_name
 from samovar_agent.http.open_work import Job
+from samovar_agent.models.naming import LATEST
 from samovar_protocol.values import InstanceInfo, ModelInfo
 
 if TYPE_CHECKING:

@@ -1,23 +1,17 @@
-"""Models' names as Ollama's users write them: `name`, `name:tag`, `name:latest`; and ours, which are understood too.
-
-A tag is a quantization, or the part of a name that says the size: `smollm2:135m` is `smollm2-135m`.
-"""
+"""Models' names as Ollama shows them, `name:tag`, of which the library understands what a tag can mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from samovar_agent.http.ollama.errors import lacks
+from samovar_agent.models.naming import LATEST
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import InstanceInfo, ModelInfo
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
 
-LATEST = "latest"
-"""The tag of a name without one."""
-_HUBS = ("hf.co/", "huggingface.co/")
 _MOST_NAMED = 20
 
 
@@ -37,14 +31,12 @@ class Meant(NamedTuple):
 def find_model(services: Services, name: str) -> Meant:
     """The model that `name` means; raises `model_unknown`, with what there is, or `model_ambiguous`."""
     library = services.library
-    for meaning in meanings(name):
-        try:
-            key = library.key_of(meaning)
-        except SamovarError as error:
-            if error.code != FailureCode.MODEL_UNKNOWN:
-                raise
-        else:
-            return Meant(key, _info(services, key), name)
+    try:
+        key = library.key_of(name)
+        return Meant(key, _info(services, key), name)
+    except SamovarError as error:
+        if error.code != FailureCode.MODEL_UNKNOWN:
+            raise
     for instance in services.instances.ls():
         if instance.identifier in (name, without_latest(name)):
             return Meant(instance.identifier, _info(services, instance.model), name)
@@ -85,21 +77,3 @@ def instance_name(instance: InstanceInfo, info: ModelInfo | None) -> str:
 def without_latest(name: str) -> str:
     """The name without the tag that says nothing."""
     return name.removesuffix(f":{LATEST}")
-
-
-def meanings(name: str) -> Iterator[str]:
-    """What a name can stand for here, the likeliest first."""
-    for hub in _HUBS:
-        name = name.removeprefix(hub)
-    yield name
-    base, colon, tag = name.rpartition(":")
-    if not colon or not base or not tag or "/" in tag:
-        return
-    if tag.casefold() == LATEST:
-        yield base
-        return
-    yield f"{base}@{tag}"
-    yield f"{base}-{tag}"
-    size, dash, quantization = tag.rpartition("-")
-    if dash and size:
-        yield f"{base}-{size}@{quantization}"

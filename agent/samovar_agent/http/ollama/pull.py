@@ -22,12 +22,12 @@ from aiohttp import web
 from samovar_agent.http.answering import json_response, streamed
 from samovar_agent.http.json_body import read_json, refuse
 from samovar_agent.http.ollama.lines import LineStream
-from samovar_agent.http.ollama.model_names import LATEST, meanings
 from samovar_agent.http.ollama.named import Named
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.json_strings import one_line
 from samovar_agent.http.sse import EventStream
 from samovar_agent.models.catalog import Catalog
+from samovar_agent.models.naming import LATEST, meanings
 from samovar_agent.models.sources import Wanted
 from samovar_protocol import SamovarError
 from samovar_protocol.replies import GetReply

@@ -71,5 +71,6 @@ async def test_what_there_is_not(served: OllamaAgent) -> None:
     assert (await served.browser.ask("HEAD", "/api/blobs/sha256:00")).status == 404
     answer = await served.browser.ask("GET", "/api/nothing")
     assert answer.status == 404 and sentence(answer)
+    assert "message" in (await served.browser.ask("GET", "/api/samovar/nothing")).error
     answer = await served.browser.ask("GET", "/api/chat")
     assert answer.status == 405 and sentence(answer) and answer.headers["Allow"] == "POST"

@@ -159,3 +159,13 @@ async def test_a_client_that_leaves_stops_the_work(served: OllamaAgent) -> None:
         response.close()
     async with asyncio.timeout(10):
         await served.instances.closed.wait()
+
+
+async def test_what_ollamas_own_program_sends(served: OllamaAgent) -> None:
+    more = {"_debug_render_only": False, "options": {}, "keep_alive": "5m0s", "format": ""}
+    assert (await served.chat(**more)).status == 200
+    assert (await served.generate(**more, suffix="", system="", template="")).status == 200
+    assert (await served.post("show", model=NAME, name="", system="", template="", options=None)).status == 200
+    assert (await served.post("pull", model="a/b", name="", username="", password="")).status == 200
+    for answer in (await served.chat(_debug_render_only=True), await served.generate(_debug_render_only=True)):
+        assert answer.status == 400 and "debug_render_only" in sentence(answer)

@@ -1,20 +1,10 @@
 import pytest
 
-from samovar_agent.http.ollama.model_names import find_model, meanings, shown_name
+from samovar_agent.http.ollama.model_names import find_model, shown_name
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import InstanceInfo
 from tests.samovar_agent.http.ollama.conftest import FILLER, KEY, NAME, OllamaAgent
 from tests.samovar_agent.models.gguf_files import llama, write_gguf
-
-
-def test_what_a_name_can_stand_for() -> None:
-    assert list(meanings("smollm2")) == ["smollm2"]
-    assert list(meanings("smollm2:latest")) == ["smollm2:latest", "smollm2"]
-    assert list(meanings("smollm2:135m")) == ["smollm2:135m", "smollm2@135m", "smollm2-135m"]
-    assert list(meanings("a:1b-it-q4_0"))[-1] == "a-1b-it@q4_0"
-    assert list(meanings("hf.co/user/repo:Q4_0"))[:2] == ["user/repo:Q4_0", "user/repo@Q4_0"]
-    for odd in ("", ":", "a:", ":b", "a:b/c"):
-        assert list(meanings(odd)) == [odd]
 
 
 @pytest.mark.parametrize(
