@@ -33,7 +33,7 @@ async def test_it_goes_on_with_what_came_and_tells_every_stage(tmp_path: Path, h
             async for part in began:
                 if (part.completed or 0) > SIZE // 4:
                     break
-            await began.aclose()  # type: ignore[attr-defined]
+            await began.aclose()
             file.bytes_per_second = None
             parts = [part async for part in await client.pull(f"{NAME}:F16", stream=True)]
             sent = sum(seen.bytes_sent for seen in hub_server.seen if seen.host == "files")
