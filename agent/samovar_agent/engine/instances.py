@@ -23,6 +23,7 @@ from samovar_agent.engine.interface import (
     Finding,
     Finished,
     Generation,
+    Infill,
     Question,
     Ranking,
     RenderedPrompt,
@@ -64,6 +65,7 @@ class Keep(NamedTuple):
 
 
 _AS_SET = Keep()
+_PLAIN_INFILL = Infill()
 
 
 class _Use(NamedTuple):
@@ -107,14 +109,18 @@ class Instances(Residents):
         options: ChatOptions = _DEFAULT_OPTIONS,
         *,
         suffix: str | None = None,
+        infill: Infill = _PLAIN_INFILL,
         client: str = "",
         keep: Keep = _AS_SET,
     ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
         """Go on from a text, or from tokens, as they are, without a conversation around them; otherwise as `generate`.
 
-        - suffix: what comes after the reply, for models that can fill in the middle.
+        - suffix: what comes after the reply, for models that can fill in the middle; others raise `model_unsupported`.
+        - infill: more about that.
         """
-        generation = Generation(prompt=prompt, suffix=suffix, sampling=sampling, options=options, client=client)
+        generation = Generation(
+            prompt=prompt, suffix=suffix, infill=infill, sampling=sampling, options=options, client=client
+        )
         async with contextlib.aclosing(self._generate(model, generation, keep)) as items:
             async for item in items:
                 yield item

@@ -440,13 +440,26 @@ class Library:
         except SamovarError:
             names = [alias for entry in self._entries.values() for alias in (entry.info.key, *entry.found.aliases)]
             similar = near(name, names)
-            hint = f"Did you mean {' or '.join(similar)}?" if similar else "See `samovar ls` and `samovar get`."
-            return SamovarError(FailureCode.MODEL_UNKNOWN, f"No model here is called '{name}'.", hint=hint)
+            hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
+            return SamovarError(
+                FailureCode.MODEL_UNKNOWN,
+                f"No model here is called '{name}'.",
+                hint=hint + self._present(),
+                details={"models": [info.key for info in self._infos if info.state == "ready"]},
+            )
         return SamovarError(
             FailureCode.MODEL_UNKNOWN,
             f"{choice.key} is in the catalog, but not on this machine.",
-            hint=f"Run `samovar get {choice.model.name}`.",
+            hint=f"Run `samovar get {choice.model.name}`. {self._present()}",
         )
+
+    def _present(self) -> str:
+        """What a program may name instead, for people who cannot see the list."""
+        ready = [info.key for info in self._infos if info.state == "ready"]
+        if not ready:
+            return "There is no model here yet; `samovar get` fetches one."
+        more = f" and {len(ready) - _MOST_NAMED} others" if len(ready) > _MOST_NAMED else ""
+        return f"Here are {', '.join(ready[:_MOST_NAMED])}{more}; see `samovar ls`."
 
 
 def _named(entry: Entry, given: Sequence[str]) -> Named:

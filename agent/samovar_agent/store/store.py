@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from samovar_agent.store import connection
 from samovar_agent.store.attachments import Attachments
+from samovar_agent.store.checkpoints import Checkpoints
 from samovar_agent.store.chunks import Chunks
 from samovar_agent.store.collections import Collections
+from samovar_agent.store.contents import set_up_words
 from samovar_agent.store.conversations import Conversations
 from samovar_agent.store.digests import Digests
 from samovar_agent.store.documents import Documents
@@ -32,6 +34,7 @@ from samovar_agent.store.imports import Imports
 from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
 from samovar_agent.store.models import Models
+from samovar_agent.store.politeness import Politeness
 from samovar_agent.store.readers import Readers
 from samovar_agent.store.responses import Responses
 from samovar_agent.store.schedule import Schedule
@@ -81,6 +84,8 @@ class Store:
         self.responses = Responses(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
+        self._checkpoints = Checkpoints(path)
+        self._politeness = Politeness(lambda: self._readers.active)
         self._fittings = Fittings()
         self._db: Database | None = None
         self._closed = False
@@ -119,6 +124,11 @@ class Store:
         Raises what `function` raises, after which nothing of it has happened, or `disk_full`.
         """
         return await self._call(lambda: self._transaction(function, rearranges))
+
+    def much_was_written(self) -> None:
+        """Bring it into the database beside further writing."""
+        if self.journal_mode == "wal":
+            self._checkpoints.begin()
 
     async def read(self, function: Callable[[Database], T]) -> T:
         """Call `function(db)`, which writes nothing, beside whatever is being written; it sees the last commit.
@@ -159,12 +169,15 @@ class Store:
             check_version(db, self.path)
             self.journal_mode = connection.configure(db)
             migrate(db, self.path)
+            set_up_words(db)
+            self._politeness.watch(db)
         except BaseException:
             db.close()
             raise
         self._db = db
 
     def _disconnect(self) -> None:
+        self._checkpoints.close()
         self._readers.close()
         if self._db is not None:
             self._db.close()
@@ -172,6 +185,7 @@ class Store:
 
     def _transaction(self, function: Callable[[Database], T], rearranges: Callable[[T], bool]) -> T:
         assert self._db is not None, "the store is closed"
+        self._politeness.begin()
         with self._db.atomic():
             result = function(self._db)
         # Only now: who reads meanwhile must not take what was before for what is.

@@ -283,7 +283,14 @@ class TestNames:
 
     async def test_the_catalog_is_suggested(self, home: Home) -> None:
         await home.library.rm("135m")
-        assert failure(home, "smollm2-135m").hint == "Run `samovar get SmolLM2-135M-Instruct`."
+        hint = failure(home, "smollm2-135m").hint
+        assert hint.startswith("Run `samovar get SmolLM2-135M-Instruct`. Here are ")
+
+    async def test_what_there_is_is_listed(self, home: Home) -> None:
+        ready = [model.key for model in home.library.ls() if model.state == "ready"]
+        error = failure(home, "nobody/knows")
+        assert error.failure.details == {"models": ready}
+        assert all(key in error.hint for key in ready)
 
 
 class TestFind:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,10 @@ _OUT_OF_MEMORY = ("memory allocation of", "MemoryError", "bad_alloc", "out of me
 """What Rust, Python, C++ and PDFium say on standard error before they end for want of memory."""
 
 
+class Unread(Exception):
+    """The process ended with a file that it had before this one; another process may well read this one."""
+
+
 class Failed(Exception):
     """The process did not give an answer. - problem: what that means for the file that it had."""
 
@@ -36,12 +41,20 @@ class Failed(Exception):
 
 
 class ReadingProcess:
-    """A worker, its two pipes, and its last words."""
+    """A worker, its two pipes, and its last words. It reads one file after the other; several may be waiting for it.
+
+    - files: how many it has read that leave something behind; counted by whoever has it read.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, limits: Limits) -> None:
         self._process, self._limits = process, limits
         self._last_words = b""
         self._errors = asyncio.create_task(self._read_errors())
+        self._asked: deque[asyncio.Future[wire.Done]] = deque()
+        self._answering: asyncio.Task[None] | None = None
+        self._of_no_use = False
+        self._unsent = b""
+        self.files = 0
 
     @classmethod
     async def start(cls, command: Sequence[str], limits: Limits, scratch: Path) -> ReadingProcess:
@@ -59,7 +72,8 @@ class ReadingProcess:
         keep_child(process.pid)
         reading = cls(process, limits)
         try:
-            await asyncio.wait_for(reading._ask(wire.Begin(limits)), _START_SECONDS)
+            reading._send(wire.Begin(limits))
+            await asyncio.wait_for(reading._receive(), _START_SECONDS)
         except (OSError, EOFError, msgspec.MsgspecError, TimeoutError) as error:
             await reading.kill()
             raise _not_started(reading._last_line() or "it did not answer") from error
@@ -75,26 +89,72 @@ class ReadingProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended yet, as far as we know."""
-        return self._process.returncode is None
+        """Whether it can be asked: it has not ended yet, as far as we know, and gave an answer each time."""
+        return self._process.returncode is None and not self._of_no_use
 
-    async def read(self, path: Path, cut_into: int = 0) -> wire.Done:
-        """Read one file; raises `Failed`, after which this process is of no more use. - cut_into: see `wire.Read`."""
-        asked = asyncio.create_task(self._ask(wire.Read(os.fsencode(path), cut_into)))
-        try:
-            return await self._watched(asked)
-        finally:
-            asked.cancel()
+    def ask(self, path: Path, cut_into: int = 0) -> asyncio.Future[wire.Done]:
+        """Have it read a file after those that it was asked for before. - cut_into: see `wire.Read`.
+
+        The result raises `Failed`, after which this process is of no more use, or `Unread`. Cancelling it has the
+        process read on, so whoever does not want to wait for that kills it.
+        """
+        asked: asyncio.Future[wire.Done] = asyncio.get_running_loop().create_future()
+        self._asked.append(asked)
+        self._send(wire.Read(os.fsencode(path), cut_into))
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.create_task(self._answer())
+        return asked
+
+    async def drained(self) -> None:
+        """Wait until it has nothing to read."""
+        if self._answering is not None:
+            await asyncio.wait([self._answering])
 
     async def kill(self) -> None:
-        """End it now."""
+        """End it now; who still waits for a file gets `Unread`."""
+        self._of_no_use = True
+        if self._answering is not None:
+            self._answering.cancel()
+        self._leave_unread()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._errors, _LAST_WORDS_SECONDS)
 
-    async def _watched(self, asked: asyncio.Task[wire.Answer]) -> wire.Done:
+    async def _answer(self) -> None:
+        """Give everybody who asked what comes, in order, until nobody waits."""
+        try:
+            while self._asked:
+                done = await self._watched(asyncio.create_task(self._receive()))
+                asked = self._asked.popleft()
+                if not asked.cancelled():
+                    asked.set_result(done)
+        except Failed as failed:
+            self._of_no_use = True
+            asked = self._asked.popleft()
+            if not asked.cancelled():
+                asked.set_exception(failed)
+        except BaseException:
+            self._of_no_use = True
+            raise
+        finally:
+            if self._of_no_use:
+                self._leave_unread()
+
+    def _leave_unread(self) -> None:
+        while self._asked:
+            asked = self._asked.popleft()
+            if not asked.done():
+                asked.set_exception(Unread())
+
+    async def _watched(self, answer: asyncio.Task[wire.Answer]) -> wire.Done:
+        try:
+            return await self._in_time(answer)
+        finally:
+            answer.cancel()
+
+    async def _in_time(self, asked: asyncio.Task[wire.Answer]) -> wire.Done:
         limits, clock = self._limits, asyncio.get_running_loop().time
         deadline = clock() + limits.seconds
         while not (await asyncio.wait([asked], timeout=min(_LOOK_SECONDS, max(0.0, deadline - clock()))))[0]:
@@ -112,10 +172,18 @@ class ReadingProcess:
             raise Failed(await self._why())
         return answer
 
-    async def _ask(self, command: wire.Command) -> wire.Answer:
+    def _send(self, command: wire.Command) -> None:
+        if not self._unsent:  # what is asked for in the same moment goes out together
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent += wire.encode(command)
+
+    def _flush(self) -> None:
         assert self._process.stdin is not None
+        data, self._unsent = self._unsent, b""
+        self._process.stdin.write(data)
+
+    async def _receive(self) -> wire.Answer:
         assert self._process.stdout is not None
-        self._process.stdin.write(wire.encode(command))
         length = int.from_bytes(await self._process.stdout.readexactly(wire.LENGTH_BYTES), "big")
         if length > wire.MAX_MESSAGE_BYTES:
             raise EOFError(f"a message of {length:,} bytes")

@@ -129,6 +129,32 @@ async def test_files_are_read_one_at_a_time(make: Make) -> None:
     assert len({text.split()[1] for text in texts}) == 1
 
 
+async def test_those_behind_a_file_that_fails_are_read_by_another_process(make: Make) -> None:
+    extractor = make(Limits())
+    names = ["a", "crash", "b", "c", "garbage", "d"]
+    read = await asyncio.gather(*(extractor.extract(Path(name)) for name in names))
+    assert [_reason(extracted) for extracted in read] == ["", "crashed", "", "", "crashed", ""]
+    assert len({extracted.text.split()[1] for extracted in read if extracted.text}) == 3
+
+
+async def test_those_behind_a_file_that_nobody_wants_are_read_by_another_process(make: Make) -> None:
+    extractor = make(Limits())
+    hanging = asyncio.create_task(extractor.extract(Path("hang")))
+    behind = [asyncio.create_task(extractor.extract(Path(name))) for name in ("a", "b")]
+    await _until(lambda: extractor.pid)
+    hanging.cancel()
+    assert [(await task).text.split()[0] for task in behind] == ["1", "2"]
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+
+
+async def test_each_file_has_its_own_time(make: Make) -> None:
+    extractor = make(Limits(seconds=1))
+    names = ["hang", "a", "hang", "b"]
+    read = await asyncio.gather(*(extractor.extract(Path(name)) for name in names))
+    assert [_reason(extracted) for extracted in read] == ["too_slow", "", "too_slow", ""]
+
+
 async def test_an_idle_process_ends(make: Make) -> None:
     extractor = make(Limits(idle_seconds=0.05))
     await extractor.extract(Path("a"))

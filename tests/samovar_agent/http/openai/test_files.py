@@ -13,8 +13,7 @@ import openai
 import pytest
 
 from samovar_agent.documents.uploaded_files import UploadedFiles
-from samovar_agent.http import routes
-from samovar_agent.http.openai import file_upload
+from samovar_agent.http.openai import file_upload, routes
 from tests.samovar_agent.http.conftest import Agent, Browser
 from tests.samovar_agent.http.fake_documents import FakeDocuments
 

@@ -62,7 +62,9 @@ def _content(path: bytes, limits: Limits) -> bytes:
                     "too_large",
                     f"It has {megabytes(about.st_size)}; files up to {megabytes(limits.file_bytes)} are read.",
                 )
-            content = file.read(limits.file_bytes + 1)  # it may still grow
+            content = file.read(about.st_size + 1)
+            if len(content) > about.st_size:  # it is growing
+                content += file.read(limits.file_bytes + 1 - len(content))
     except FileNotFoundError as error:
         raise RefusedError("unreadable", "The file is not there any more.") from error
     except OSError as error:
