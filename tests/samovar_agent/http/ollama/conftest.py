@@ -16,9 +16,9 @@ from samovar_agent.models.library import Library
 from samovar_agent.models.sources import HubSource, Part, Wanted
 from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, Places, SamovarError
-from samovar_protocol.replies import ChatReply, EmbedReply, GetReply
+from samovar_protocol.replies import EmbedReply, GetReply
 from samovar_protocol.requests import Get
-from samovar_protocol.values import AnyDelta, ChatOptions, InstanceInfo, Message, Progress, Sampling
+from samovar_protocol.values import ChatOptions, InstanceInfo, Message, Progress, Sampling
 from tests.samovar_agent.http.conftest import Agent, Answer, Browser, FakeDownloads, FakeInstances
 from tests.samovar_agent.models.gguf_files import llama, write_gguf
 
@@ -39,64 +39,31 @@ WANTED = Wanted(
 
 @dataclass
 class Instances(FakeInstances):
-    """Also keeps and releases. - kept: what each request said of its model. - limit: tokens (words) of an input."""
+    """Also keeps and releases. - limit: tokens (words) of an input."""
 
-    kept: list[Keep] = field(default_factory=list)
-    completed: list[tuple[str, str | None]] = field(default_factory=list)
     embedded: list[Sequence[str | list[int]]] = field(default_factory=list)
     made_ready: list[tuple[str, str]] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     limit: int = 1000
 
-    async def generate(  # type: ignore[override]
-        self,
-        model: str,
-        messages: Sequence[Message],
-        sampling: Sampling,
-        options: ChatOptions,
-        *,
-        client: str,
-        keep: Keep,
-    ) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
-        self.kept.append(keep)
-        async for item in super().generate(model, messages, sampling, options, client=client):
-            yield item
-
-    async def complete(
-        self,
-        model: str,
-        prompt: str,
-        sampling: Sampling,
-        options: ChatOptions,
-        *,
-        suffix: str | None,
-        client: str,
-        keep: Keep,
-    ) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
-        self.completed.append((prompt, suffix))
-        async for item in self.generate(model, [], sampling, options, client=client, keep=keep):
-            yield item
-
-    async def embed(  # type: ignore[override]
-        self,
-        model: str,
-        inputs: Sequence[str | list[int]],
-        *,
-        dimensions: int | None,
-        client: str,
-        keep: Keep,
+    async def embed(
+        self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str, keep: Keep
     ) -> AsyncGenerator[Progress | EmbedReply, None]:
-        self.kept.append(keep)
         self.embedded.append(inputs)
         if any(len(str(text).split()) + 2 > self.limit for text in inputs):
             raise SamovarError(
                 FailureCode.CONTEXT_OVERFLOW, "Input 0 is too long.", details={"context_length": self.limit}
             )
-        async for item in super().embed(model, inputs, dimensions=dimensions, client=client):
+        async for item in super().embed(model, inputs, dimensions=dimensions, client=client, keep=keep):
             yield item
 
+    @property
+    def gone_on(self) -> list[tuple[str, str | None]]:
+        """Prompts and suffixes of what was to go on from texts."""
+        return [(asked["prompt"], asked["suffix"]) for asked in self.completed]
+
     async def ready(self, model: str, capability: str, *, keep: Keep) -> AsyncGenerator[Progress | InstanceInfo, None]:
-        self.kept.append(keep)
+        self.keeps.append(keep)
         self.made_ready.append((model, capability))
         async for item in self._begin():
             yield item

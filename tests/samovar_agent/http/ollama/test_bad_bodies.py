@@ -118,7 +118,8 @@ async def test_bodies(served: OllamaAgent, case: tuple[str, dict[str, Any]]) -> 
     answer = await served.post(path, **({"model": models.get(path, NAME)} if named else {}) | body)
     assert answer.status in (400, 404), answer.body
     assert sentence(answer) and "Traceback" not in sentence(answer)
-    assert not served.instances.calls and not served.instances.others and not served.downloads.asked
+    assert not served.instances.calls and not served.instances.completed and not served.instances.others
+    assert not served.downloads.asked
 
 
 @pytest.mark.parametrize("path", [*POSTS, "delete"])

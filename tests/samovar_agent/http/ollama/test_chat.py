@@ -45,7 +45,7 @@ async def test_what_the_engine_is_asked_for(served: OllamaAgent) -> None:
     assert options.reply_format == JsonSchema(json_schema=schema)
     assert (options.thinking, options.template_arguments) == (True, {"reasoning_effort": "high"})
     assert (options.logprobs, options.top_logprobs) == (True, 3)
-    assert served.instances.kept == [Keep(600, 256)]
+    assert served.instances.keeps == [Keep(600, 256)]
     assert "HTTP" not in served.instances.clients[0] and served.instances.clients[0].startswith("http 127.0.0.1")
 
 
@@ -96,7 +96,7 @@ async def test_tools_and_their_answers(served: OllamaAgent) -> None:
 async def test_without_messages_it_loads_or_unloads(served: OllamaAgent, messages: Any) -> None:
     (loaded,) = lines(await served.chat(messages=messages, keep_alive=-1, options={"num_ctx": 64}))
     assert (loaded["done"], loaded["done_reason"], loaded["message"]["content"]) == (True, "load", "")
-    assert served.instances.made_ready == [(KEY, "chat")] and served.instances.kept == [Keep(None, 64)]
+    assert served.instances.made_ready == [(KEY, "chat")] and served.instances.keeps == [Keep(None, 64)]
     assert (await served.chat(messages=messages, stream=False)).json()["done_reason"] == "load"
     for zero in (0, "0", "0s"):
         assert lines(await served.chat(messages=messages, keep_alive=zero))[0]["done_reason"] == "unload"

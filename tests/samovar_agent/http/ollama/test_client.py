@@ -81,7 +81,7 @@ async def test_generate(served: OllamaAgent, client: ollama.AsyncClient) -> None
     assert (reply.response, reply.done_reason) == ("Hi there", "stop")
     parts = [part async for part in await client.generate(model=FILLER, prompt="a", suffix="b", stream=True)]
     assert "".join(part.response or "" for part in parts) == "Hi there"
-    assert served.instances.completed == [("a", "b")]
+    assert served.instances.gone_on == [("a", "b")]
     assert (await client.generate(model=NAME)).done_reason == "load"
     assert (await client.generate(model=NAME, keep_alive=0)).done_reason == "unload"
     with pytest.raises(ollama.ResponseError, match="context"):

@@ -14,7 +14,7 @@ async def test_vectors_of_one_text_and_of_several(served: OllamaAgent) -> None:
         7,
     )
     assert found["total_duration"] > 0 <= found["load_duration"]
-    assert served.instances.others == [(EMBEDDER, ["a", "b"], 2)] and served.instances.kept == [Keep(3600, 128)]
+    assert served.instances.others == [(EMBEDDER, ["a", "b"], 2)] and served.instances.keeps == [Keep(3600, 128)]
     served.instances.vectors = [[0.5, -1.0]]
     assert (await served.post("embed", model=EMBEDDER, input="a")).json()["embeddings"] == [[0.5, -1.0]]
 
@@ -39,7 +39,7 @@ async def test_nothing_to_read_only_loads(served: OllamaAgent) -> None:
 
 async def test_the_older_way(served: OllamaAgent) -> None:
     answer = await served.post("embeddings", model=f"{EMBEDDER}:latest", prompt="a", keep_alive=0)
-    assert answer.json() == {"embedding": [0.5, -1.0]} and served.instances.kept == [Keep(0, None)]
+    assert answer.json() == {"embedding": [0.5, -1.0]} and served.instances.keeps == [Keep(0, None)]
 
 
 async def test_a_model_without_vectors(served: OllamaAgent) -> None:

@@ -26,18 +26,18 @@ async def test_a_prompt_is_a_conversation(served: OllamaAgent) -> None:
     model, messages, _, options = served.last_call
     assert (model, options.thinking) == (KEY, True)
     assert messages == [Message(role="system", content="Be brief."), Message(role="user", content="Hi")]
-    assert served.instances.kept == [Keep(60, 99)]
+    assert served.instances.keeps == [Keep(60, 99)]
 
 
 async def test_raw_goes_on_from_the_text_as_it_is(served: OllamaAgent) -> None:
     assert (await served.generate(raw=True, options={"seed": 3})).status == 200
-    assert served.instances.completed == [("Hi", None)] and served.last_call[2].seed == 3
+    assert served.instances.gone_on == [("Hi", None)] and served.instances.completed[0]["sampling"].seed == 3
 
 
 async def test_a_suffix_fills_the_gap_before_it(served: OllamaAgent) -> None:
     assert (await served.generate(model=FILLER, suffix="end", prompt="start")).status == 200
     assert (await served.generate(model=FILLER, suffix="end", prompt="")).status == 200
-    assert served.instances.completed == [("start", "end"), ("", "end")]
+    assert served.instances.gone_on == [("start", "end"), ("", "end")]
     answer = await served.generate(suffix="end")
     assert (answer.status, sentence(answer)) == (400, f'"{NAME}" does not support insert.')
 
