@@ -56,7 +56,8 @@ class Keep(NamedTuple):
     """What a request may say of its model.
 
     - ttl_seconds: unload it after so long without use, from now on; None never, 0 at once, UNSET as the settings say.
-    - context: tokens, where it is not in memory yet; None for the setting.
+    - context: tokens that it must have at least; one in memory with less is loaded anew, or `model_in_use` raised where
+    somebody uses it. None for the setting, or for what is there.
     """
 
     ttl_seconds: float | UnsetType | None = UNSET
@@ -266,8 +267,8 @@ class Instances(Residents):
 
     async def _kept(self, name: str, keep: Keep) -> Instance:
         """The instance that `name` means, with the time that `keep` gives it from now on."""
-        instance, already = await self._obtain(name, context=keep.context, ttl_seconds=self._ttl(keep))
-        if already and keep.ttl_seconds is not UNSET:
+        instance, _ = await self._obtain(name, context=keep.context, ttl_seconds=self._ttl(keep), at_least=True)
+        if keep.ttl_seconds is not UNSET:
             instance.keep_for(keep.ttl_seconds)
         return instance
 

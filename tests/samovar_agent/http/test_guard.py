@@ -18,7 +18,7 @@ from tests.samovar_agent.http.conftest import KEY, Agent, Answer, Browser, chat_
 from tests.samovar_agent.http.fake_documents import FakeDocuments
 
 CORS = "Access-Control-Allow-Origin"
-UNKNOWN = [("GET", "/"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
+UNKNOWN = [("GET", "/nothing"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
 
 
 def every_route() -> Iterator[tuple[str, str]]:
