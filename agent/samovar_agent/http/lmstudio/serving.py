@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec.structs import replace
 
 from samovar_agent.engine.instances import Keep
-from samovar_agent.http.lmstudio.errors import invalid_value
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import InstanceInfo, Progress
 
@@ -52,8 +51,7 @@ class Serving:
     ) -> AsyncGenerator[T | Progress, None]:
         """Progress of loading, and then everything that `ask` yields for the instance, which stays meanwhile.
 
-        - on_ready: called once it is in memory. Raises what loading does, and `bad_request` where it was loaded before
-        with less context than is asked for.
+        - on_ready: called once it is in memory. Raises what loading does.
         """
         began, at = time.monotonic(), time.time()
         instances = self._services.instances
@@ -65,7 +63,6 @@ class Serving:
                 self._instance = item
                 if (item.loaded_at or 0.0) >= at:
                     self.load_seconds = time.monotonic() - began
-                self._check_context(item)
                 on_ready()
                 async with aclosing(ask(item.identifier)) as items:
                     async for answer in items:
@@ -76,14 +73,6 @@ class Serving:
         if not isinstance(answer, ChatReply) or self.load_seconds is None:
             return answer
         return replace(answer, stats=replace(answer.stats, load_seconds=self.load_seconds))
-
-    def _check_context(self, instance: InstanceInfo) -> None:
-        if self._keep.context is not None and instance.context_length < self._keep.context:
-            raise invalid_value(
-                f"'{instance.identifier}' is in memory with a context of {instance.context_length:,} tokens.",
-                param="context_length",
-                hint="Unload it first, or ask for no more than that.",
-            )
 
 
 def instance_name(services: Services, model: str) -> str:

@@ -251,13 +251,6 @@ async def test_a_failure_before_the_first_byte_has_its_status(lm: LmStudio) -> N
         assert (answer.status, error(answer)["type"]) == (404, "model_not_found")
 
 
-async def test_less_context_than_asked_for_is_refused(lm: LmStudio) -> None:
-    lm.instances.instance(KEY, context_length=2048)
-    assert (await lm.chat(context_length=2048)).status == 200
-    answer = await lm.chat(context_length=2049)
-    assert (answer.status, error(answer)["param"], error(answer)["code"]) == (400, "context_length", "invalid_value")
-
-
 async def test_a_client_that_goes_away_ends_the_work(lm: LmStudio, until: Until) -> None:
     lm.instances.instance(KEY)
     lm.instances.endless = True
