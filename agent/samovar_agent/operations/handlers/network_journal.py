@@ -9,5 +9,5 @@ from samovar_protocol.requests import NetworkJournal
 
 async def handle(call: Call, request: NetworkJournal) -> NetworkJournalReply:
     """Newest first."""
-    entries = await call.services.store.journal.ls(request.limit, purpose=request.purpose)
+    entries = await call.services.store.journal.ls(request.limit, purpose=request.purpose, before=request.before)
     return NetworkJournalReply(entries=entries)
