@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from samovar_agent.http.errors import HttpRefusal, as_samovar_error, error_respo
 from samovar_agent.http.guard import Guard, Needs
 from samovar_agent.http.json_body import MAX_BODY_BYTES
 from samovar_agent.http.open_work import Job, OpenWork
+from samovar_agent.http.request_counts import CLIENT_LEFT, RequestCounts
 from samovar_protocol import Failure, FailureCode, SamovarError
 from samovar_protocol.values import TokenInfo
 
@@ -34,21 +36,33 @@ _PREFLIGHT_SECONDS = "600"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table. - needs: what an API token must allow, where one is needed. - body: what is sent to it."""
+    """One line of the table. - needs: what an API token must allow, where one is needed. - body: what is sent to it.
+
+    What follows is for `/openapi.json`. - about: what it does, in a sentence. - request: type of the body or, with GET,
+    of the parameters behind the question mark; None for nothing. - reply: type of the reply's JSON, `str` for plain
+    text, `bytes` for a file; None where it always streams. - stream: media type of a stream that it may answer with.
+    - fails: codes of failures besides those that any such route has.
+    """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     endpoint: Endpoint
     needs: Needs
     body: Literal["JSON", "form"] = "JSON"
+    about: str = ""
+    request: Any = None
+    reply: Any = None
+    stream: Literal["", "text/event-stream", "application/x-ndjson"] = ""
+    fails: tuple[FailureCode, ...] = ()
 
 
 class Front:
     """The middleware and the checks of each route. - stopping: set once the server takes no new requests."""
 
-    def __init__(self, guard: Guard, work: OpenWork) -> None:
+    def __init__(self, guard: Guard, work: OpenWork, counts: RequestCounts) -> None:
         self._guard = guard
         self._work = work
+        self._counts = counts
         self._numbers = itertools.count(1)
         self.stopping = False
 
@@ -57,15 +71,21 @@ class Front:
 
         @web.middleware
         async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await self._answer(request, handler)
+            try:
+                response = await self._answer(request, handler)
+            except (asyncio.CancelledError, ConnectionError):
+                self._counts.count(request, CLIENT_LEFT)
+                raise
+            self._counts.count(request, response.status)
+            return response
 
         app = web.Application(middlewares=[front], client_max_size=MAX_BODY_BYTES)
         app.on_response_prepare.append(self._add_cors)
         for route in routes:
             handler = self._enter(route)
-            app.router.add_route(route.method, route.path, handler)
+            self._counts.register(app.router.add_route(route.method, route.path, handler))
             if route.method == "GET":
-                app.router.add_route("HEAD", route.path, handler)
+                self._counts.register(app.router.add_route("HEAD", route.path, handler))
         return app
 
     def _enter(self, route: Route) -> Handler:

@@ -25,6 +25,9 @@ Needs = Scope | tuple[Scope, ...] | Literal["any token", "nothing"]
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
+_OWNERS: frozenset[str] = frozenset({"documents", "models", "admin"})
+"""Scopes of what only the agent's own user does without a token."""
+
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -105,15 +108,16 @@ class Guard:
         """The valid API token that came with the request, if any; raises where one is needed and not there.
 
         On loopback, unless the setting `server.require_token` says otherwise, any token is accepted and none is
-        needed: SDKs insist on sending some key, and people type "not-needed". But whoever reads documents must be the
-        user whose they are, as far as the system tells: others on this machine could otherwise read their files.
+        needed: SDKs insist on sending some key, and people type "not-needed". But whoever reads documents, changes
+        models or settings must be the user whose they are, as far as the system tells: others on this machine could
+        otherwise read and move their files.
         """
         if needs == "nothing":
             return None
         secret = _secret(request)
         wanted = () if needs == "any token" else (needs,) if isinstance(needs, str) else needs
         required = self._settings().require_token or (self.bound.exposed and not _is_local(request))
-        required = required or ("documents" in wanted and _is_somebody_else(request))
+        required = required or (not _OWNERS.isdisjoint(wanted) and _is_somebody_else(request))
         if secret is None:
             if required:
                 raise _unauthorized("This server needs an API token.")

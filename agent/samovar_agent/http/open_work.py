@@ -20,11 +20,13 @@ class Job:
 
     - token: the valid API token that it came with, if any. - client: who asks; where several wait, clients take turns.
     - check_scope: raises where what a body asks for needs a further scope that the request's token lacks.
+    - streaming: it is answered as a stream.
     """
 
     def __init__(self, token: TokenInfo | None, client: str) -> None:
         self.token, self.client = token, client
         self.check_scope: Callable[[Scope], object] = lambda scope: None
+        self.streaming = False
         self._failure: Failure | None = None
         self._scope: asyncio.Timeout | None = None
 
@@ -71,6 +73,11 @@ class OpenWork:
             self._jobs.discard(job)
             if not self._jobs:
                 self._none_left.set()
+
+    @property
+    def streams(self) -> int:
+        """How many of the jobs are answered as streams."""
+        return sum(job.streaming for job in self._jobs)
 
     def end_revoked(self, token: TokenInfo) -> None:
         """End what came with this token. Names are unique among live tokens."""

@@ -18,6 +18,7 @@ from samovar_agent.http.errors import log
 from samovar_agent.http.front import SHUTTING_DOWN, Front
 from samovar_agent.http.guard import Guard
 from samovar_agent.http.open_work import OpenWork
+from samovar_agent.http.request_counts import RequestCounts
 from samovar_agent.http.routes import routes
 from samovar_protocol.events import HttpChanged
 from samovar_protocol.values import HttpInfo
@@ -36,7 +37,8 @@ class HttpServer:
         self._services = services
         self._guard = Guard(lambda: services.settings.current.server, services.store.tokens.check)
         self._work = OpenWork()
-        self._front = Front(self._guard, self._work)
+        self._counts = RequestCounts()
+        self._front = Front(self._guard, self._work, self._counts)
         self._stop_watching: Callable[[], None] | None = None
         self._runner: web.AppRunner | None = None
 
@@ -49,7 +51,7 @@ class HttpServer:
             self._front.stopping = False
             self._stop_watching = services.store.tokens.on_revoke(self._work.end_revoked)
             self._runner = web.AppRunner(
-                self._front.app(routes(services)),
+                self._front.app(routes(services, self._counts, self._work)),
                 handler_cancellation=True,  # a client that goes away takes its work with it
                 shutdown_timeout=GRACE_SECONDS,
                 access_log_class=AccessLog,
