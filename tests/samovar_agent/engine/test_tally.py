@@ -1,15 +1,24 @@
 """What models have done, counted over workers that misbehave on demand."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from samovar_agent.engine.residents import SnapshotPlaces
 from samovar_agent.engine.tally import BOUNDS, MOST_MODELS, OTHERS, Histogram, Tallies, Tally
 from samovar_agent.engine.wire import CacheChanged
+from samovar_agent.models.gguf import read_header
 from samovar_protocol import SamovarError
-from samovar_protocol.values import Stats
+from samovar_protocol.values import Message, Sampling, Stats
 from tests.samovar_agent.engine.conftest import Bench, MakeBench
 from tests.samovar_agent.engine.talking import reply, talk
+
+
+async def reply_of_three(bench: Bench, text: str) -> None:
+    messages = [Message(role="user", content=text)]
+    async for _ in bench.instances.generate("small", messages, Sampling(max_tokens=3)):
+        pass
 
 
 def tally_of(bench: Bench) -> Tally:
@@ -129,3 +138,22 @@ async def test_what_a_worker_says_of_its_prefixes_is_added(make_bench: MakeBench
         instance._engine._take(CacheChanged(evictions=3, restored=2, saved=1))  # type: ignore[attr-defined]
     tally = tally_of(bench)
     assert (tally.evictions, tally.snapshots_restored, tally.snapshots_saved) == (6, 4, 2)
+
+
+@pytest.mark.model
+async def test_prefixes_that_go_to_disk_and_come_back_are_counted(
+    make_bench: MakeBench, small_model: Path, tmp_path: Path
+) -> None:
+    bench = make_bench(None, patience=10.0, snapshots=SnapshotPlaces(tmp_path / "snapshots", tmp_path / "key"))
+    bench.library.files.clear()
+    bench.library.add("maker/small", small_model, read_header(small_model))
+    long = "A samovar keeps the water for tea hot. " * 30
+    await reply_of_three(bench, long)
+    tally = tally_of(bench)
+    assert (tally.cache_hits, tally.cache_misses, tally.snapshots_saved) == (0, 1, 0)
+    await bench.instances.unload("small")
+    assert (tally.snapshots_saved, tally.snapshots_restored) == (1, 0)
+    await reply_of_three(bench, long)
+    await bench.instances.unload("small")
+    assert (tally.cache_hits, tally.snapshots_restored) == (1, 1)
+    assert tally.cached_tokens > 200

@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.samovar_agent.http.whole_agent import WholeAgent
 
-_EXAMPLES = int(os.environ.get("SAMOVAR_FUZZ_EXAMPLES", "3"))
+_EXAMPLES = int(os.environ.get("SAMOVAR_FUZZ_EXAMPLES", "2"))
 _ENDLESS = {"/api/samovar/events"}
 """Streams that nobody can wait for the end of; their own tests read them."""
 
