@@ -6,7 +6,7 @@ aiohttp bounds what a connection may send, but not how slowly; and what it canno
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
@@ -63,8 +63,7 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or say that there are too many."""
-        assert isinstance(transport, asyncio.Transport)
-        self._wire = transport
+        self._wire = wire = cast(asyncio.Transport, transport)  # uvloop's are not of that class
         self.secure = transport.get_extra_info("sslcontext") is not None
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if isinstance(own, str | bytes):
@@ -78,8 +77,8 @@ class Connection(web.RequestHandler):
             super().connection_made(transport)
             return
         self._refused = True
-        transport.write(_whole(refusal))
-        transport.close()
+        wire.write(_whole(refusal))
+        wire.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The end."""
