@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from samovar_agent.http.incoming import Incoming
+
 CLIENT_LEFT = 499
 """The status of a request whose client went away; nobody receives it."""
 
@@ -24,17 +26,20 @@ class RequestCounts:
         self._other: dict[int, int] = self._counts.setdefault(_OTHER, {})
         self._of_route: dict[web.AbstractRoute, dict[int, int]] = {}
 
-    def register(self, route: web.AbstractRoute) -> None:
-        """Count what this route answers under its own name."""
-        resource = route.resource
-        assert resource is not None, "routes of a table have a path"
-        name = route.method, template(resource.canonical)
-        self._of_route[route] = self._counts.setdefault(name, {})
-
-    def count(self, request: web.Request, status: int) -> None:
+    def count(self, request: Incoming, status: int) -> None:
         """One request was answered."""
-        counts = self._of_route.get(request.match_info.route, self._other)
+        counts = self._other
+        if (matched := request.matched) is not None:
+            found = self._of_route.get(matched.route)
+            counts = found if found is not None else self._new(matched.route)
         counts[status] = counts.get(status, 0) + 1
+
+    def _new(self, route: web.AbstractRoute) -> dict[int, int]:
+        """The counts of a route that nobody used before; a table has a bounded number of them."""
+        assert route.resource is not None, "routes of a table have a path"
+        name = route.method, template(route.resource.canonical)
+        counts = self._of_route[route] = self._counts.setdefault(name, {})
+        return counts
 
     def all(self) -> Iterator[tuple[str, str, int, int]]:
         """Method, path as the table has it, status, and how many; none that are 0."""

@@ -120,7 +120,7 @@ async def test_http_requests_by_route_and_status(agent: Agent, browser: Browser,
     assert count("GET", "/v1/models/{id}", "200") == 1
     assert count("GET", "/v1/models/{id}", "404") == 2
     assert count("", "(none)", "404") == 1
-    assert count("GET", "/v1/models", "403") == 1
+    assert count("", "(none)", "403") == 1, "refused before anybody looks where it leads"
     assert count("HEAD", "/health", "200") == 1
     assert not any("secret" in str(key) or "made" in str(key) or "another" in str(key) for key in samples)
     assert (

@@ -20,8 +20,8 @@ _ANY = (FailureCode.FORBIDDEN, FailureCode.INTERNAL, FailureCode.SHUTTING_DOWN, 
 """How any request may fail: Host and Origin, a defect, the agent's end, more at once than is served."""
 
 _READING = (FailureCode.BAD_REQUEST, FailureCode.NOT_FOUND, FailureCode.DISK_FULL)
-_WRONG_BODY = 415
-_TOO_SLOW = 408
+_TOO_LONG = 431
+_TOO_SLOW, _WRONG_BODY, _WRONG_EXPECTATION = 408, 415, 417
 
 _ABOUT: dict[int, str] = {
     400: "The request is not valid, or asks for something that there is not.",
@@ -32,8 +32,10 @@ _ABOUT: dict[int, str] = {
     409: "It is in use.",
     413: "The body is too large.",
     415: "The body is of another type.",
+    417: "The header Expect wants something else than 100-continue.",
     422: "The model's file cannot be used.",
     429: "Too much waits already; see Retry-After.",
+    431: "The address or the headers are too long.",
     499: "The work was cancelled, e.g. because its model was unloaded.",
     500: "Something went wrong inside Samovar.",
     502: "The engine's process ended, or the network failed.",
@@ -58,12 +60,12 @@ _SAMPLES: tuple[SamovarError, ...] = (
 def statuses(route: Route) -> list[int]:
     """The statuses of failures that this route may answer with."""
     codes: set[str] = {*_ANY, *route.fails}
-    found: set[int] = set()
+    found = {_TOO_LONG}
     if route.needs != "nothing":
         codes.add(FailureCode.UNAUTHORIZED)
     if route.method != "GET":
         codes |= set(STATUS)  # what changes something, or computes, meets all that can go wrong
-        found |= {_WRONG_BODY, _TOO_SLOW}
+        found |= {_TOO_SLOW, _WRONG_BODY, _WRONG_EXPECTATION}
     elif route.request is not None or "{" in route.path or route.stream:
         codes |= set(_READING)
     return sorted(found | {STATUS[code] for code in codes})

@@ -45,11 +45,9 @@ def test_every_route_says_what_it_does_takes_and_answers(route: Route) -> None:
 
 
 def test_the_server_has_the_routes_of_the_table(agent: Agent) -> None:
-    runner = agent.server._runner
-    assert runner is not None and runner.app is not None
     served = {
         (route.method, template(route.resource.canonical))
-        for route in runner.app.router.routes()
+        for route in agent.server._front._router._dispatcher.routes()
         if route.resource is not None and route.method != "HEAD"  # each GET has one
     }
     assert served == {(route.method, template(route.path)) for route in TABLE}
