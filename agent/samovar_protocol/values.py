@@ -447,10 +447,11 @@ class InstanceInfo(Value, frozen=True, kw_only=True):
 
 
 class HttpInfo(Value, frozen=True, kw_only=True):
-    """The local HTTP server. `problem` says why it does not listen where it should."""
+    """The local HTTP server. `problem` says why it does not listen where it should; `unix_socket` is a path."""
 
     urls: list[str] = []
     problem: str | None = None
+    unix_socket: str | None = None
 
 
 NetworkPolicy = Literal["online", "ask", "offline"]

@@ -84,6 +84,7 @@ async def streamed(
 
     - fail: tells one after that; None does it as the stream's kind does. - kind: of stream.
     """
+    job.streaming = True
     async with kind(request, request_id()) as events:
         try:
             async with job.interruptible():

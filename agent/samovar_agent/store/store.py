@@ -161,6 +161,10 @@ class Store:
         revision = self.revision
         return await self.read(lambda db: function(db, self._fittings.of(db, revision, collections, filters)))
 
+    async def ping(self) -> None:
+        """Come back once the file can be read; raises where it cannot."""
+        await self.read(lambda db: db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall())
+
     async def check(self) -> str | None:
         """What is wrong with the file, or None; reads all of it."""
         found = await self.run(lambda db: [str(row[0]) for row in db.execute("PRAGMA quick_check(3)")])

@@ -322,7 +322,7 @@ class Agent:
                 settings=self.settings,
                 events=self.events,
                 store=self.store,
-                places=SimpleNamespace(data=home / "data"),
+                places=SimpleNamespace(data=home / "data", socket_folder=lambda: home / "run"),
                 documents=self.documents,
                 conversations=None,
                 library=self.library,

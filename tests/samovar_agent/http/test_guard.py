@@ -12,6 +12,8 @@ import pytest
 
 from samovar_agent.http import binding, guard
 from samovar_agent.http.guard import _host_name
+from samovar_agent.http.open_work import OpenWork
+from samovar_agent.http.request_counts import RequestCounts
 from samovar_agent.http.routes import routes
 from samovar_protocol.values import Text
 from tests.samovar_agent.http.conftest import KEY, Agent, Answer, Browser, chat_body
@@ -24,7 +26,7 @@ UNKNOWN = [("GET", "/nothing"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"),
 def every_route() -> Iterator[tuple[str, str]]:
     """The table itself, so that a route added tomorrow is tested too."""
     nothing: Any = SimpleNamespace(store=None, documents=None, places=SimpleNamespace(data=Path()))
-    for route in routes(nothing):
+    for route in routes(nothing, RequestCounts(), OpenWork()):
         yield route.method, re.sub(r"\{\w+(:[^}]+)?\}", "1", route.path.replace("{id:.+}", KEY))
     yield from UNKNOWN
 
@@ -197,6 +199,13 @@ class TestAnotherUserOfThisMachine:
         for method, path in (("GET", "/v1/files"), ("GET", "/api/samovar/documents"), ("GET", "/v1/vector_stores")):
             answer = await browser.ask(method, path, headers=headers)
             assert (answer.status, answer.error["code"]) == (401, "unauthorized")
+
+    @pytest.mark.parametrize(("method", "path"), [("POST", "tokens"), ("POST", "models/import"), ("GET", "settings")])
+    async def test_changes_neither_models_nor_settings(
+        self, agent: Agent, browser: Browser, method: str, path: str
+    ) -> None:
+        answer = await browser.ask(method, f"/api/samovar/{path}", json={} if method == "POST" else None)
+        assert (answer.status, answer.error["code"]) == (401, "unauthorized")
 
     async def test_may_with_a_token_and_may_chat_without(
         self, agent: Agent, browser: Browser, documents: FakeDocuments
