@@ -23,6 +23,7 @@ from samovar_agent.documents.indexing import HEADING_SEPARATOR
 from samovar_agent.documents.lazy_vectors import LazyVectorSearch
 from samovar_agent.documents.retrieval import Found, distinct, passages, reranked
 from samovar_agent.documents.retrieval_fusion import DEPTH, Scores, fused
+from samovar_agent.documents.scope import why_nothing
 from samovar_agent.engine.instances import Instances
 from samovar_agent.models.library import Library
 from samovar_agent.store.collections import CollectionRow
@@ -92,6 +93,10 @@ class Searching:
                         yield step
                     else:
                         chunks = step
+        if not chunks:
+            ids = [row.id for row in collections] if request.collections else None
+            if nothing := await why_nothing(self._store, ids, request.filter):
+                course.notes = [nothing]
         joined = passages(distinct(chunks, request.limit * _SPARE))[: request.limit]
         names = {row.id: row.name for row in collections}
         yield DocsSearchReply(
