@@ -171,7 +171,7 @@ class Searching:
             for model in models:
                 if not self._models.is_there(model):
                     return f"Searched by words alone: the embedding model {model} is not on this machine."
-                if not (await self._store.vectors.state(model)).vectors:
+                if not (await self._store.vectors.state(model)).vectors or await self._are_coming(collections):
                     return "Searched by words alone: the vectors are still being computed."
             return ""
         if all(row.words_only for row in collections):
@@ -180,6 +180,14 @@ class Searching:
             "Searched by words alone: there is no embedding model on this machine. "
             "`samovar get all-minilm-l6-v2` fetches a small one."
         )
+
+    async def _are_coming(self, collections: Sequence[CollectionRow]) -> bool:
+        """Whether passages of these wait for their vectors; looked for only while there are any that do."""
+        vectors = self._store.vectors
+        if not vectors.awaited.going_on:
+            return False
+        asked = [(row.model, row.id) for row in collections if row.model is not None]
+        return any([bool(await vectors.without(model, id_, limit=1)) for model, id_ in asked])
 
     async def _read(
         self, found: Scores, collections: Sequence[CollectionRow], request: DocsSearch
