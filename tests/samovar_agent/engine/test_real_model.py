@@ -114,6 +114,7 @@ async def test_stop_texts_and_the_models_own_end(real_bench: Bench) -> None:
     assert longer.stats.completion_tokens == 400
 
 
+@pytest.mark.alone
 async def test_the_next_turn_computes_only_what_is_new(real_bench: Bench) -> None:
     first = await reply(real_bench, LONG)
     second = await reply(real_bench, LONG, first.text, "Tell me more.")
@@ -142,6 +143,7 @@ async def test_the_end_of_the_context_ends_the_reply(real_bench: Bench) -> None:
     assert last.stats.prompt_tokens + last.stats.completion_tokens == 128 + 1  # the last one needs no place
 
 
+@pytest.mark.alone
 async def test_cancelling_frees_the_worker_at_once_also_in_the_middle_of_a_prompt(real_bench: Bench) -> None:
     await real_bench.instances.load("small")
     whole = await reply(real_bench, LONG * 2, max_tokens=1)  # how long this prompt takes when nobody cancels
@@ -174,6 +176,7 @@ async def test_requests_at_once_are_written_side_by_side(real_bench: Bench) -> N
     assert max(active) == 4
 
 
+@pytest.mark.alone
 async def test_a_killed_worker_costs_one_stream(real_bench: Bench) -> None:
     stream = talk(real_bench, RIVERS, ignore_eos=True)
     killed = 0.0
