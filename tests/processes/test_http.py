@@ -11,7 +11,7 @@ import aiohttp
 import openai
 import pytest
 
-from samovar.requests import Ps
+from samovar.requests import Ps, Unload
 from tests.processes.agent import AgentProcess, alive, soon
 
 pytestmark = pytest.mark.processes
@@ -27,9 +27,13 @@ ENDLESS = {
 
 
 @pytest.fixture
-async def http(agent: AgentProcess) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(agent.url, timeout=aiohttp.ClientTimeout(total=60)) as session:
+async def http(standing: AgentProcess) -> AsyncIterator[aiohttp.ClientSession]:
+    async with session_of(standing) as session:
         yield session
+
+
+def session_of(agent: AgentProcess) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(agent.url, timeout=aiohttp.ClientTimeout(total=60))
 
 
 async def events_of(reply: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
@@ -51,8 +55,8 @@ async def is_healthy(http: aiohttp.ClientSession) -> bool:
 
 
 @pytest.mark.model
-async def test_the_official_client_chats_and_streams(loaded: AgentProcess) -> None:
-    async with openai.AsyncOpenAI(base_url=f"{loaded.url}/v1", api_key="not needed") as client:
+async def test_the_official_client_chats_and_streams(stocked: AgentProcess) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{stocked.url}/v1", api_key="not needed") as client:
         models = await client.models.list()
         assert [model.id for model in models.data] == ["HuggingFaceTB/SmolLM2-135M-Instruct"]
         whole = await client.chat.completions.create(
@@ -127,8 +131,9 @@ async def test_a_web_page_cannot_reach_in(http: aiohttp.ClientSession, headers: 
 
 
 @pytest.mark.model
-async def test_kill_9_of_the_worker_in_mid_stream(loaded: AgentProcess, http: aiohttp.ClientSession) -> None:
-    async with http.post("/v1/chat/completions", json=ENDLESS) as reply:
+@pytest.mark.alone
+async def test_kill_9_of_the_worker_in_mid_stream(loaded: AgentProcess) -> None:
+    async with session_of(loaded) as http, http.post("/v1/chat/completions", json=ENDLESS) as reply:
         events = events_of(reply)
         await first_text(events)
         [worker] = loaded.workers()
@@ -138,26 +143,26 @@ async def test_kill_9_of_the_worker_in_mid_stream(loaded: AgentProcess, http: ai
         # A promise to users, not a measurement: the error must come by itself, not from some later time-out.
         assert time.monotonic() - killed < 1.0
         assert last["error"]["code"] == "worker_crashed"
-    async with http.post("/v1/chat/completions", json={**ENDLESS, "stream": False, "max_tokens": 4}) as reply:
-        assert reply.status == 200
+        async with http.post("/v1/chat/completions", json={**ENDLESS, "stream": False, "max_tokens": 4}) as reply:
+            assert reply.status == 200
 
 
 @pytest.mark.model
 async def test_a_client_that_disconnects_stops_its_generation(
-    loaded: AgentProcess, http: aiohttp.ClientSession
+    stocked: AgentProcess, http: aiohttp.ClientSession
 ) -> None:
     reply = await http.post("/v1/chat/completions", json=ENDLESS)
     await first_text(events_of(reply))
     reply.close()
-    async with loaded.client() as client, asyncio.timeout(10):
+    async with stocked.client() as client, asyncio.timeout(10):
         while (await client.call(Ps())).instances[0].active:
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.model
-async def test_sigterm_ends_a_stream_with_an_error_event(loaded: AgentProcess, http: aiohttp.ClientSession) -> None:
+async def test_sigterm_ends_a_stream_with_an_error_event(loaded: AgentProcess) -> None:
     process = loaded.process()
-    async with http.post("/v1/chat/completions", json=ENDLESS) as reply:
+    async with session_of(loaded) as http, http.post("/v1/chat/completions", json=ENDLESS) as reply:
         events = events_of(reply)
         await first_text(events)
         process.send_signal(signal.SIGTERM)
@@ -168,8 +173,10 @@ async def test_sigterm_ends_a_stream_with_an_error_event(loaded: AgentProcess, h
 
 @pytest.mark.model
 async def test_loading_is_reported_to_a_stream_that_waits_for_it(
-    loaded: AgentProcess, http: aiohttp.ClientSession
+    stocked: AgentProcess, http: aiohttp.ClientSession
 ) -> None:
+    async with stocked.client() as client:
+        await client.call(Unload(all=True))
     async with http.post("/v1/chat/completions", json={**ENDLESS, "max_tokens": 2}) as reply:
         lines = [line async for line in reply.content]
     comments = [line for line in lines if line.startswith(b":")]
