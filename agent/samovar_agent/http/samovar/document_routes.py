@@ -221,10 +221,10 @@ def _conversations(services: Services) -> list[Route]:
         Route(
             "PATCH",
             one,
-            conversations.rename,
+            conversations.change,
             "documents",
-            about="Give a conversation another title.",
-            request=body_type(requests.ConversationRename, "id"),
+            about="Give a conversation another title, or other collections to ask.",
+            request=body_type(requests.ConversationChange, "id"),
             reply=replies.ConversationReply,
         ),
         Route(

@@ -18,6 +18,7 @@ ELSEWHERE = {
     requests.Embed: "/v1/embeddings",
     requests.Rerank: "/v1/rerank",
     requests.Cancel: "closing the connection",
+    requests.ConversationRename: "conversation_change, which can do more",
 }
 """What HTTP does otherwise."""
 
@@ -44,7 +45,7 @@ BY_HAND: dict[Any, tuple[str, str]] = {
     requests.Conversations: ("GET", "/api/samovar/conversations"),
     requests.ConversationCreate: ("POST", "/api/samovar/conversations"),
     requests.ConversationShow: ("GET", "/api/samovar/conversations/{conversation}"),
-    requests.ConversationRename: ("PATCH", "/api/samovar/conversations/{conversation}"),
+    requests.ConversationChange: ("PATCH", "/api/samovar/conversations/{conversation}"),
     requests.ConversationDelete: ("DELETE", "/api/samovar/conversations/{conversation}"),
 }
 """Routes with an endpoint of their own; the others name their request themselves."""
