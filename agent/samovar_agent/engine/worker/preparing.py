@@ -36,6 +36,7 @@ def preparer(model: Model, template: ChatTemplate, context_length: int) -> Calla
             prepared.tokens,
             grammar=prepared.constraint,
             context_length=context_length,
+            thinking=prepared.thinking,
         )
         for choice in range(generation.options.n):
             sampler = first.fork(choice) if choice else first

@@ -48,10 +48,15 @@ _NEEDLE, _OTHER = "needle7266", "stack7266"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A prompt. - parts: the same text in pieces, each to be tokenised on its own; see `markers`."""
+    """A prompt.
+
+    - parts: the same text in pieces, each to be tokenised on its own; see `markers`. - begun: what of a reply stands at
+    its end.
+    """
 
     text: str
     parts: tuple[str, ...]
+    begun: str = ""
 
 
 class ChatTemplate:
@@ -95,15 +100,21 @@ class ChatTemplate:
         tools: Sequence[Tool] = (),
         thinking: bool | None = None,
         arguments: Mapping[str, Any] | None = None,
+        continue_final_message: bool = False,
     ) -> Rendered:
         """The prompt that a reply to `messages` goes on from.
 
         - tools: what may be called. - thinking: whether to reason first, where the template has that switch; None for
-        its default. - arguments: further variables of the template.
+        its default. - arguments: further variables of the template. - continue_final_message: the last one is what
+        there is of the reply already.
         Raises `bad_request` where the template refuses the messages or an argument has a reserved name, and
         `model_unsupported` where the template fails.
         """
         breaker = Breaker(self._markers, self._seams)
+        begun = ""
+        if continue_final_message:
+            *messages, final = messages
+            begun, thinking = _begun(final), False
         try:
             variables = breaker.value(self._switches(thinking, arguments or {}))
             conversation = self._adapted(messages, tools)
@@ -112,6 +123,8 @@ class ChatTemplate:
             offered = tools if tools and self.supports_tools else ()
             variables["tools"] = [breaker.value(as_declaration(tool)) for tool in offered] or None
             text = self._run(variables)
+            if begun:
+                text += self._answer_opening(text) + breaker.text(begun)
         except SamovarError:
             raise
         except TemplateError as error:
@@ -123,7 +136,7 @@ class ChatTemplate:
         except Exception as error:  # whatever a stranger's program can raise
             raise _failure(f"The model's chat template failed: {error}.") from error
         parts = breaker.parts(text)
-        return Rendered("".join(parts), tuple(parts))
+        return Rendered("".join(parts), tuple(parts), begun)
 
     @property
     def thinks(self) -> bool:
@@ -181,6 +194,13 @@ class ChatTemplate:
         except Exception:  # whatever a stranger's program can raise
             return ""
 
+    def _answer_opening(self, prompt: str) -> str:
+        """What stands between a prompt's end and an answer without reasoning."""
+        if not self.thinks:
+            return ""
+        frame = reasoning_frame(self.detected)
+        return f"{frame.end}\n\n" if prompt.rstrip().endswith(frame.begin) else frame.answer
+
     def _adapted(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Sequence[Message]:
         """The messages, less what the template cannot show."""
         frame = tool_call_frame(self.family) if tools or any(one.tool_calls for one in messages) else None
@@ -225,6 +245,16 @@ class ChatTemplate:
             return "".join(parts)
 
         return call_within(MAX_SECONDS, write)
+
+
+def _begun(final: Message) -> str:
+    if final.role != "assistant" or final.tool_calls:
+        raise SamovarError(
+            FailureCode.BAD_REQUEST,
+            "A reply goes on from a last message that is the assistant's and calls nothing.",
+            hint="End the conversation with what there is of the reply.",
+        )
+    return final.content
 
 
 def _failure(message: str) -> SamovarError:

@@ -276,3 +276,35 @@ def test_reasoning_that_clients_send_back_inside_the_content_is_taken_out(source
     apart = [user, Message(role="assistant", content="Yes.", reasoning="Hm"), user]
     assert template.render(whole) == template.render(apart)
     assert "Hm" not in template.render(whole).text
+
+
+BEGUN = [*HELLO, Message(role="assistant", content="The <|user|> is")]
+
+
+@pytest.mark.parametrize(
+    ("source", "end"),
+    [
+        (None, "<|im_start|>assistant\n"),
+        (templates.HERMES, "<|im_start|>assistant\n<think>\n\n</think>\n\n"),
+        (templates.DEEPSEEK, "<\uff5cAssistant\uff5c><think>\n</think>\n\n"),
+    ],
+)
+def test_a_reply_that_was_begun_stands_at_the_end_and_nothing_is_thought_before_it(
+    source: str | None, end: str
+) -> None:
+    rendered = ChatTemplate(source, markers=MARKERS).render(BEGUN, continue_final_message=True)
+    assert rendered.text.endswith(f"{end}The <|user|> is")
+    assert rendered.begun == "The <|user|> is"
+    assert rendered.parts[-1] == "|user|> is", "what people type is no marker"
+
+
+@pytest.mark.parametrize(
+    "final",
+    [
+        Message(role="user", content="Hi"),
+        Message(role="assistant", content="", tool_calls=[ToolCall(id="1", name="a", arguments="{}")]),
+    ],
+)
+def test_only_an_assistants_text_goes_on(final: Message) -> None:
+    with pytest.raises(SamovarError, match="goes on from a last message"):
+        ChatTemplate(None).render([*HELLO, final], continue_final_message=True)
