@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from samovar_agent.http.anthropic.errors import error_body as anthropic
 from samovar_agent.http.errors import error_body
 from samovar_protocol import SamovarError
 
 ErrorBody = Callable[[SamovarError], bytes]
 
-_SHAPES: tuple[tuple[str, ErrorBody], ...] = ()
+_SHAPES: tuple[tuple[str, ErrorBody], ...] = (("/v1/messages", anthropic),)
 """Beginnings of paths, the first that fits counts; everything else speaks as OpenAI does."""
 
 
