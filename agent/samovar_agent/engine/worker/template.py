@@ -21,6 +21,7 @@ from samovar_agent.engine.worker.conversation import (
     as_turn,
     with_calls_as_text,
     with_reasoning_apart,
+    with_system_first_only,
     with_tools_described,
     without_system,
 )
@@ -170,6 +171,12 @@ class ChatTemplate:
         return _NEEDLE in self._try([system, user]) or _OTHER not in self._try([user])
 
     @cached_property
+    def _supports_later_system(self) -> bool:
+        turns = [("user", "Go."), ("assistant", "Gone."), ("user", _OTHER), ("system", _NEEDLE)]
+        text = self._try([self._typed({"role": role, "content": content}) for role, content in turns])
+        return _NEEDLE in text and _OTHER in text
+
+    @cached_property
     def _call_style(self) -> CallStyle | None:
         """How earlier calls must be given; None where the template does not show them."""
         call = Message(
@@ -212,7 +219,9 @@ class ChatTemplate:
         if frame and tools and not self.supports_tools:
             messages = with_tools_described(messages, tools, frame)
         if any(one.role == "system" for one in messages) and not self._supports_system:
-            messages = without_system(messages)
+            return without_system(messages)
+        if any(one.role == "system" for one in messages[1:]) and not self._supports_later_system:
+            return with_system_first_only(messages)
         return messages
 
     def _typed(self, turn: Turn) -> Turn:

@@ -82,7 +82,7 @@ class SearchResultBlock(Block, frozen=True, kw_only=True, tag="search_result"):
 
 
 class ThinkingBlock(Block, frozen=True, kw_only=True, tag="thinking"):
-    """What an assistant thought. - signature: nobody here checks it."""
+    """What an assistant thought. - signature: holds it where it is not shown; nobody here checks it."""
 
     thinking: str
     signature: str = ""
@@ -104,17 +104,53 @@ class ToolUseBlock(Block, frozen=True, kw_only=True, tag="tool_use"):
     toolset_name: Any = None
 
 
+class ToolReferenceBlock(Block, frozen=True, kw_only=True, tag="tool_reference"):
+    """A tool that a search of the client's found, to be offered from now on."""
+
+    tool_name: Name
+
+
+class ToolReference(msgspec.Struct, frozen=True, tag_field="type", tag="tool_reference", forbid_unknown_fields=True):
+    """One of the request's tools."""
+
+    name: Name
+
+
+class ToolAdditionBlock(Block, frozen=True, kw_only=True, tag="tool_addition"):
+    """A tool that is offered from now on."""
+
+    tool: ToolReference
+
+
+class ToolRemovalBlock(Block, frozen=True, kw_only=True, tag="tool_removal"):
+    """A tool that is no longer offered."""
+
+    tool: ToolReference
+
+
 class ToolResultBlock(Block, frozen=True, kw_only=True, tag="tool_result"):
     """What came back of a call."""
 
     tool_use_id: Name
-    content: str | list[TextBlock | ImageBlock | DocumentBlock | SearchResultBlock] | None = None
+    content: str | list[TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolReferenceBlock] | None = None
     is_error: bool | None = None
     toolset_name: Any = None
 
 
-ShownBlock = TextBlock | ImageBlock | DocumentBlock | SearchResultBlock
-AnyBlock = ShownBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock | ToolResultBlock
+ToolChangeBlock = ToolAdditionBlock | ToolRemovalBlock
+ShownBlock = TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolReferenceBlock
+AnyBlock = (
+    TextBlock
+    | ImageBlock
+    | DocumentBlock
+    | SearchResultBlock
+    | ThinkingBlock
+    | RedactedThinkingBlock
+    | ToolUseBlock
+    | ToolResultBlock
+    | ToolAdditionBlock
+    | ToolRemovalBlock
+)
 
 _ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {"caller": ({"type": "direct"},), "toolset_name": ()}
 
@@ -136,6 +172,8 @@ def shown(block: ShownBlock, path: str) -> str:
         case SearchResultBlock():
             _refuse_citations(block.citations, path)
             return _document(_joined(block.content, path), title=block.title, about=block.source)
+        case ToolReferenceBlock():
+            return told_change(block.tool_name, True)
 
 
 def result_text(block: ToolResultBlock, path: str) -> str:
@@ -149,6 +187,23 @@ def result_text(block: ToolResultBlock, path: str) -> str:
 def check_call(block: ToolUseBlock, path: str) -> None:
     """Raise `bad_request` for a call of another kind than a client's own tools."""
     refuse(block, _ASKS_FOR_NOTHING, f"{path}.")
+
+
+def tool_changes(block: ToolResultBlock | ToolChangeBlock) -> dict[str, bool]:
+    """The tools that a block makes available, or takes away."""
+    match block:
+        case ToolAdditionBlock(tool=tool):
+            return {tool.name: True}
+        case ToolRemovalBlock(tool=tool):
+            return {tool.name: False}
+        case ToolResultBlock(content=content):
+            blocks = content if isinstance(content, list) else []
+            return {one.tool_name: True for one in blocks if isinstance(one, ToolReferenceBlock)}
+
+
+def told_change(name: str, available: bool) -> str:
+    """The sentence about it that a model is shown."""
+    return f"The tool '{name}' can be called now." if available else f"The tool '{name}' can be called no more."
 
 
 def _joined(blocks: Sequence[ShownBlock], path: str) -> str:

@@ -13,12 +13,17 @@ from samovar_agent.http.anthropic.blocks import (
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    ToolAdditionBlock,
+    ToolRemovalBlock,
     ToolResultBlock,
     ToolUseBlock,
     check_call,
     result_text,
     shown,
+    told_change,
+    tool_changes,
 )
+from samovar_agent.http.anthropic.signature import held
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import check_depth, refuse
 from samovar_protocol.values import Message, ToolCall
@@ -55,29 +60,34 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """- begun: whether the last message is what there is of the reply already."""
+    """- begun: whether the last message is what there is of the reply already.
+
+    - changes: tools that were made available on the way, or taken away, as it is in the end.
+    """
 
     messages: list[Message]
     begun: bool
+    changes: Mapping[str, bool] = field(default_factory=dict)
 
 
 def conversation(system: str | Sequence[TextBlock] | None, messages: Sequence[MessageParam]) -> Conversation:
     """The conversation as ours; raises `bad_request`."""
     turns: list[_Turn] = []
     called: dict[str, str] = {}
+    changes: dict[str, bool] = {}
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
         refuse(message, _ASKS_FOR_NOTHING, f"{path}.")
         if not turns or turns[-1].role != message.role:
             turns.append(_Turn(message.role, path))
-        _add(turns[-1], message, path, called)
+        _add(turns[-1], message, path, called, changes)
     if all(turn.role != "user" for turn in turns):
         raise bad_request("There is no message of the user.", param="messages", hint="Send at least one.")
     begun = _is_begun(turns[-1])
     if turns[-1].role == "assistant" and not begun:
         turns.pop()  # an empty reply is begun by nobody
     first = _system(system)
-    return Conversation([*first, *(one for turn in turns for one in _messages(turn))], begun)
+    return Conversation([*first, *(one for turn in turns for one in _messages(turn))], begun, changes)
 
 
 def without_thoughts(messages: Sequence[Message], *, but: int) -> list[Message]:
@@ -100,7 +110,7 @@ def _system(system: str | Sequence[TextBlock] | None) -> list[Message]:
     return [Message(role="system", content=text)] if text else []
 
 
-def _add(turn: _Turn, message: MessageParam, path: str, called: dict[str, str]) -> None:
+def _add(turn: _Turn, message: MessageParam, path: str, called: dict[str, str], changes: dict[str, bool]) -> None:
     turn.at = path
     if isinstance(message.content, str):
         turn.texts.append(message.content)
@@ -111,8 +121,8 @@ def _add(turn: _Turn, message: MessageParam, path: str, called: dict[str, str]) 
         match block:
             case ThinkingBlock() | RedactedThinkingBlock():
                 _check_role(message.role, "assistant", block, at)
-                if isinstance(block, ThinkingBlock) and block.thinking:
-                    turn.thoughts.append(block.thinking)
+                if isinstance(block, ThinkingBlock) and (thought := block.thinking or held(block.signature)):
+                    turn.thoughts.append(thought)
             case ToolUseBlock():
                 _check_role(message.role, "assistant", block, at)
                 check_call(block, at)
@@ -121,6 +131,12 @@ def _add(turn: _Turn, message: MessageParam, path: str, called: dict[str, str]) 
             case ToolResultBlock():
                 _check_role(message.role, "user", block, at)
                 turn.results.append(_result(block, at, called))
+                changes |= tool_changes(block)
+            case ToolAdditionBlock() | ToolRemovalBlock():
+                _check_role(message.role, "system", block, at)
+                found = tool_changes(block)
+                texts += [told_change(*change) for change in found.items()]
+                changes |= found
             case _:
                 if not isinstance(block, TextBlock):
                     _check_role(message.role, "user", block, at)

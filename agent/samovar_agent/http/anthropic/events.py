@@ -9,13 +9,13 @@ from msgspec import UNSET
 
 from samovar_agent.http.anthropic.errors import error_body
 from samovar_agent.http.anthropic.reply import (
-    SIGNATURE,
     Diagnosis,
     MessageHead,
     stop_reason,
     stop_sequence,
     usage,
 )
+from samovar_agent.http.anthropic.signature import SIGNATURE, holding
 from samovar_agent.http.openai.json_strings import string
 from samovar_agent.http.sse import EventStream
 from samovar_protocol import SamovarError
@@ -30,7 +30,6 @@ _STARTS: dict[_Kind, bytes] = {
     "text": b'{"type":"text","text":""}',
     "thinking": b'{"type":"thinking","thinking":"","signature":""}',
 }
-_SIGNED = b'{"type":"signature_delta","signature":%b}' % _encode(SIGNATURE)
 
 
 class Events(EventStream):
@@ -62,6 +61,7 @@ class MessageEvents:
         self._open: _Kind | None = None
         self._head = b""
         self._thinking_tokens = 0
+        self._hidden: list[str] = []
 
     def begin(self) -> bytes:
         """The reply with nothing in it. Its counts are known at the end, which tells them again."""
@@ -83,6 +83,7 @@ class MessageEvents:
                 self._thinking_tokens += delta.tokens
                 begun = b"" if self._open == "thinking" else self._begin("thinking", _STARTS["thinking"])
                 if not self._shows_thinking:
+                    self._hidden.append(delta.text)
                     return begun
                 return b'%b%b{"type":"thinking_delta","thinking":%b}}\n\n' % (begun, self._head, string(delta.text))
             case ToolCallBegan():
@@ -115,10 +116,15 @@ class MessageEvents:
     def _end_block(self) -> bytes:
         if self._open is None:
             return b""
-        signed = b"%b%b}\n\n" % (self._head, _SIGNED) if self._open == "thinking" else b""
+        signed = self._sign() if self._open == "thinking" else b""
         self._open = None
         body = b'{"type":"content_block_stop","index":%d}' % self._index
         return signed + _event(b"content_block_stop", body)
+
+    def _sign(self) -> bytes:
+        signature = SIGNATURE if self._shows_thinking else holding("".join(self._hidden))
+        self._hidden.clear()
+        return b'%b{"type":"signature_delta","signature":%b}}\n\n' % (self._head, _encode(signature))
 
 
 def _event(name: bytes, data: bytes) -> bytes:

@@ -7,11 +7,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from samovar_agent.http.anthropic.signature import SIGNATURE, holding
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import Stats, ToolCall
-
-SIGNATURE = "samovar"
-"""Of all thinking: clients take a block without one for unfinished, and nobody here checks it."""
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "model_context_window_exceeded"]
 
@@ -40,7 +38,7 @@ class ThinkingContent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     """What the model thought."""
 
     thinking: str
-    signature: str = SIGNATURE
+    signature: str
 
 
 class TextContent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text"):
@@ -136,10 +134,16 @@ def message(
 
 
 def _content(reply: ChatReply, shows_thinking: bool) -> list[ThinkingContent | TextContent | ToolUseContent]:
-    thinking = [ThinkingContent(thinking=reply.reasoning if shows_thinking else "")] if reply.reasoning else []
+    thinking = [_thinking(reply.reasoning, shows_thinking)] if reply.reasoning else []
     text = [TextContent(text=reply.text)] if reply.text else []
     calls = [ToolUseContent(id=call.id, name=call.name, input=_input(call)) for call in reply.tool_calls]
     return [*thinking, *text, *calls]
+
+
+def _thinking(text: str, shown: bool) -> ThinkingContent:
+    if shown:
+        return ThinkingContent(thinking=text, signature=SIGNATURE)
+    return ThinkingContent(thinking="", signature=holding(text))
 
 
 def _input(call: ToolCall) -> dict[str, Any]:

@@ -150,7 +150,7 @@ class PromptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 hint="End with a message of the user, or leave this out.",
             )
         choice = self.tool_choice or AutoChoice()
-        tools = offered(self.tools or [])
+        tools = offered(self.tools or [], self._conversation.changes)
         effort = self.output_config.effort if self.output_config else None
         values = {
             "tools": tools,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -18,8 +18,9 @@ _CALLERS: tuple[list[str], ...] = ([], ["direct"])
 class CustomTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tool that the client runs.
 
-    - input_examples: shown with the description. - strict, eager_input_streaming, cache_control: without effect;
-    arguments always follow the schema here, come as soon as they are whole, and prompts are always cached.
+    - defer_loading: not offered before something in the conversation refers to it. - input_examples: shown with the
+    description. - strict, eager_input_streaming, cache_control: without effect; arguments always follow the schema
+    here, come as soon as they are whole, and beginnings of prompts are always cached.
     """
 
     name: Name
@@ -61,12 +62,19 @@ Choice = AutoChoice | AnyChoice | ToolChoice | NoChoice
 Chosen = Literal["auto", "none", "required"] | NamedTool
 
 
-def offered(entries: Sequence[dict[str, Any]]) -> list[Tool]:
-    """The tools as ours; raises `bad_request` for those that only Anthropic can run."""
-    tools = [_tool(entry, f"tools[{index}]") for index, entry in enumerate(entries)]
-    if len({tool.name for tool in tools}) < len(tools):
+def offered(entries: Sequence[dict[str, Any]], changes: Mapping[str, bool]) -> list[Tool]:
+    """The tools as ours; raises `bad_request` for those that only Anthropic can run.
+
+    - changes: those that were made available on the way, which a deferred one waits for, or taken away.
+    """
+    tools = [_custom(entry, f"tools[{index}]") for index, entry in enumerate(entries)]
+    names = {tool.name for tool in tools}
+    if len(names) < len(tools):
         raise bad_request("Two tools have the same name.", param="tools", hint="Give each a name of its own.")
-    return tools
+    for name in changes:
+        if name not in names:
+            raise bad_request(f"No tool is called '{name}'.", param="messages", hint="Send it among 'tools', too.")
+    return [_tool(tool) for tool in tools if changes.get(tool.name, not tool.defer_loading)]
 
 
 def chosen(choice: Choice, tools: Sequence[Tool]) -> Chosen:
@@ -86,7 +94,7 @@ def chosen(choice: Choice, tools: Sequence[Tool]) -> Chosen:
             return NamedTool(name=name)
 
 
-def _tool(entry: dict[str, Any], path: str) -> Tool:
+def _custom(entry: dict[str, Any], path: str) -> CustomTool:
     kind = entry.get("type")
     if isinstance(kind, str) and kind != "custom":
         raise bad_request(
@@ -95,15 +103,15 @@ def _tool(entry: dict[str, Any], path: str) -> Tool:
             hint="Describe the tool with a name, a description and an input_schema, and run it yourself.",
         )
     tool = convert(entry, CustomTool, at=path)
-    if tool.defer_loading:
-        raise bad_request(
-            f"'{path}.defer_loading' is not supported.", param=f"{path}.defer_loading", hint="Send false."
-        )
     if tool.allowed_callers is not None and tool.allowed_callers not in _CALLERS:
         raise bad_request(
             f"'{path}.allowed_callers' is not supported.", param=f"{path}.allowed_callers", hint="Leave it out."
         )
     check_depth(tool.input_schema, tool.input_examples)
+    return tool
+
+
+def _tool(tool: CustomTool) -> Tool:
     return Tool(name=tool.name, description=_description(tool), parameters=tool.input_schema)
 
 

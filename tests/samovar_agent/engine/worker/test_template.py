@@ -308,3 +308,36 @@ def test_a_reply_that_was_begun_stands_at_the_end_and_nothing_is_thought_before_
 def test_only_an_assistants_text_goes_on(final: Message) -> None:
     with pytest.raises(SamovarError, match="goes on from a last message"):
         ChatTemplate(None).render([*HELLO, final], continue_final_message=True)
+
+
+STRICT = (
+    "{% for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('No') }}{% endif %}"
+    "[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"
+)
+LATER = [*HELLO[:1], Message(role="user", content="A"), Message(role="system", content="B")]
+MORE = [Message(role="user", content="C"), Message(role="assistant", content="D"), Message(role="user", content="E")]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "more"),
+    [
+        (STRICT, "[system]Be brief.[user]A\n\nB", "\n\nC[assistant]D[user]E"),
+        (STRICT.replace("not loop.first", "false"), "[system]Be brief.[user]A[system]B", "[user]C[assistant]D[user]E"),
+    ],
+)
+def test_what_a_system_says_later_is_told_where_the_template_allows_it(source: str, text: str, more: str) -> None:
+    template = ChatTemplate(source)
+    assert template.render(LATER).text == f"{text}[assistant]"
+    assert template.render([*LATER, *MORE]).text == f"{text}{more}[assistant]"
+
+
+def test_a_system_that_speaks_only_later() -> None:
+    template = ChatTemplate(STRICT)
+    assert template.render(LATER[1:]).text == "[user]A\n\nB[assistant]"
+    assert template.render([*MORE[:2], LATER[2], MORE[2]]).text == "[user]C[assistant]D[user]B\n\nE[assistant]"
+
+
+def test_where_no_system_is_known_roles_still_alternate() -> None:
+    text = ChatTemplate(templates.GEMMA).render([*LATER, *MORE]).text.replace("<end_of_turn>", "")
+    turns = [turn.strip() for turn in text.split("<start_of_turn>")[1:]]
+    assert turns == ["user\nBe brief.\n\nA\n\nB\n\nC", "model\nD", "user\nE", "model"]

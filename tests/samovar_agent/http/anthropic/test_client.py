@@ -66,7 +66,8 @@ async def test_tools_and_thinking_there_and_back(asking: Asking, sdk: anthropic.
     whole = await sdk.messages.create(**asked, messages=HELLO)
     async with sdk.messages.stream(**asked, messages=HELLO) as stream:
         final = await stream.get_final_message()
-    for reply in (whole, final):
+    replies: list[Any] = [whole, final]
+    for reply in replies:
         assert reply.stop_reason == "tool_use"
         thinking, text, one, two = reply.content
         assert thinking.type == "thinking" and (thinking.thinking, thinking.signature) == ("A clock?", "samovar")

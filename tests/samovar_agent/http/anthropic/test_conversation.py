@@ -127,7 +127,8 @@ def test_documents_and_search_results_are_text() -> None:
 def test_a_reply_that_was_begun() -> None:
     found = told(("user", "Hi"), ("assistant", [text("The answer"), text(" is (")]))
     assert found.begun and found.messages[-1].content == "The answer is ("
-    for empty in ("", []):
+    nothing: list[Any] = ["", []]
+    for empty in nothing:
         found = told(("user", "Hi"), ("assistant", empty))
         assert found == Conversation([user("Hi")], begun=False)
 

@@ -1,6 +1,7 @@
 """Failures in Anthropic's shape."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_the_field_is_named_once() -> None:
 
 
 def test_coding_agents_see_that_the_prompt_is_too_long() -> None:
-    details = {"prompt_tokens": 9000, "context_length": 8192}
+    details: Any = {"prompt_tokens": 9000, "context_length": 8192}
     error = SamovarError(FailureCode.CONTEXT_OVERFLOW, "The prompt has 9,000 tokens.", hint="Cut.", details=details)
     message = json.loads(error_body(error))["error"]["message"]
     assert message == "prompt is too long: 9000 tokens > 8192 maximum. Cut."

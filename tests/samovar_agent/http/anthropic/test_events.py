@@ -3,6 +3,7 @@
 import json
 
 from samovar_agent.http.anthropic.events import MessageEvents
+from samovar_agent.http.anthropic.signature import holding
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import AnyDelta, Stats, Text, Thinking, ToolCallArguments, ToolCallBegan
 
@@ -116,7 +117,7 @@ def test_thinking_that_is_not_to_be_shown_is_only_counted() -> None:
     stream = events(shows_thinking=False)
     written = b"".join(map(stream.delta, ALL[:2]))
     assert written == started(0, b'{"type":"thinking","thinking":"","signature":""}')
-    signed = piece(0, b'{"type":"signature_delta","signature":"samovar"}')
+    signed = piece(0, b'{"type":"signature_delta","signature":"%b"}' % holding("Hm.").encode())
     assert stream.end(REPLY) == signed + stopped(0) + ended(b"end_turn", thinking=3)
 
 

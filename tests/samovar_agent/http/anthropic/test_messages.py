@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from samovar_agent.http import sse
+from samovar_agent.http.anthropic.signature import holding
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import (
     AnyDelta,
@@ -103,7 +104,11 @@ async def test_thinking_and_calls(asking: Asking) -> None:
     ]
     assert body["usage"]["output_tokens_details"] == {"thinking_tokens": 3}
     hidden = (await asking.create(thinking={"type": "adaptive", "display": "omitted"})).json()
-    assert hidden["content"][0] == {"type": "thinking", "thinking": "", "signature": "samovar"}
+    assert hidden["content"][0] == {"type": "thinking", "thinking": "", "signature": holding("A clock?")}
+    result = [{"type": "tool_result", "tool_use_id": "call_1", "content": "12:30"}]
+    answer = [{"role": "assistant", "content": hidden["content"]}, {"role": "user", "content": result}]
+    await asking.create(messages=[{"role": "user", "content": "Time?"}, *answer])
+    assert asking.instances.calls[-1][1][1].reasoning == "A clock?", "it comes back with the signature"
 
 
 @pytest.mark.parametrize("arguments", ["[1]", "{", "", "[" * 5000])

@@ -100,9 +100,8 @@ async def test_calls_and_formats(real: anthropic.AsyncAnthropic) -> None:
         **ASKED, messages=[*messages, {"role": "assistant", "content": called.content}, result], tools=[WEATHER]
     )
     assert answered.usage.output_tokens > 0
-    formatted = await real.messages.create(
-        **ASKED, messages=messages, output_config={"format": {"type": "json_schema", "schema": SCHEMA}}
-    )
+    form: Any = {"format": {"type": "json_schema", "schema": SCHEMA}}
+    formatted = await real.messages.create(**ASKED, messages=messages, output_config=form)
     (block,) = formatted.content
     assert block.type == "text" and isinstance(json.loads(block.text)["city"], str)
 

@@ -135,6 +135,43 @@ async def test_a_client_is_told_in_its_own_words_that_conversations_are_not_kept
         assert error["details"] == {"error_code": "thread_unsupported_request"}
 
 
+def change(kind: str, name: str) -> dict[str, Any]:
+    return {"role": "system", "content": [{"type": kind, "tool": {"type": "tool_reference", "name": name}}]}
+
+
+FOUND = {"type": "tool_result", "tool_use_id": "1", "content": [{"type": "tool_reference", "tool_name": "tea"}]}
+SEARCHED = [
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "clock", "input": {}}]},
+    {"role": "user", "content": [FOUND]},
+]
+
+
+@pytest.mark.parametrize(
+    ("messages", "names"),
+    [
+        ([], ["clock"]),
+        ([change("tool_addition", "tea")], ["clock", "tea"]),
+        ([change("tool_addition", "tea"), change("tool_removal", "clock")], ["tea"]),
+        ([change("tool_removal", "clock"), change("tool_addition", "clock")], ["clock"]),
+        (SEARCHED, ["clock", "tea"]),
+    ],
+)
+async def test_tools_come_and_go_in_the_conversation(
+    asking: Asking, messages: list[dict[str, Any]], names: list[str]
+) -> None:
+    tools = [CLOCK, {"name": "tea", "input_schema": SCHEMA, "defer_loading": True}]
+    hello = {"role": "user", "content": "Hi"}
+    found, _, options = await asking.asked(tools=tools, messages=[hello, *messages])
+    assert [tool.name for tool in options.tools] == names
+    told = "\n".join(message.content for message in found)
+    assert ("The tool 'tea' can be called now." in told) == ("tea" in names)
+
+
+async def test_what_refers_to_no_tool_is_refused(asking: Asking) -> None:
+    messages = [{"role": "user", "content": "Hi"}, change("tool_addition", "tea")]
+    assert "No tool is called 'tea'" in await asking.refused(tools=[CLOCK], messages=messages)
+
+
 async def test_earlier_thoughts_are_left_out_where_a_request_says_so(asking: Asking) -> None:
     def turns(thought: str) -> list[dict[str, Any]]:
         thinking = {"type": "thinking", "thinking": thought, "signature": "samovar"}
@@ -203,7 +240,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"name": "a"}]}, "tools[0].input_schema"),
     ({"tools": [{"input_schema": {}}]}, "tools[0].name"),
     ({"tools": [{**CLOCK, "max_uses": 1}]}, "tools[0].max_uses"),
-    ({"tools": [{**CLOCK, "defer_loading": True}]}, "tools[0].defer_loading"),
+    ({"tools": [{**CLOCK, "defer_loading": "yes"}]}, "tools[0].defer_loading"),
+    ({"tools": [{**CLOCK, "defer_loading": True}], "tool_choice": {"type": "any"}}, "tool_choice"),
+    (message([{"type": "tool_addition", "tool": {"type": "tool_reference", "name": "tea"}}]), "messages[0].content[0]"),
+    (message([{"type": "tool_reference", "tool_name": "tea"}]), "messages[0].content[0].type"),
     ({"tools": [{**CLOCK, "allowed_callers": ["code_execution_20260120"]}]}, "tools[0].allowed_callers"),
     ({"tools": [{**CLOCK, "input_schema": nested(60)}]}, "nested"),
     ({"tools": [CLOCK, CLOCK]}, "tools"),
