@@ -113,4 +113,4 @@ async def test_what_the_engine_refuses(real: anthropic.AsyncAnthropic) -> None:
     with pytest.raises(anthropic.BadRequestError, match=r"prompt is too long: \d+ tokens > \d+ maximum"):
         await real.messages.create(**ASKED, messages=[user("word " * 20_000)])
     with pytest.raises(anthropic.NotFoundError, match=MODEL):
-        await real.messages.create(**{**ASKED, "model": "claude-sonnet-4-5"}, messages=[user("Hi")])
+        await real.messages.create(**{**ASKED, "model": "claude-of-nobody"}, messages=[user("Hi")])
