@@ -12,6 +12,9 @@ from samovar_agent.http.anthropic.routes import HEADER as ANTHROPIC
 from samovar_agent.http.anthropic.routes import routes as anthropic
 from samovar_agent.http.front import Endpoint, Route
 from samovar_agent.http.health import health
+from samovar_agent.http.llama_cpp.routes import routes as llama_cpp
+from samovar_agent.http.lmstudio.routes import routes as lmstudio
+from samovar_agent.http.ollama.routes import routes as ollama
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.routes import routes as openai
 from samovar_agent.http.samovar.routes import routes as samovar
@@ -25,6 +28,9 @@ def routes(services: Services) -> list[Route]:
     return [
         Route("GET", "/health", health, "nothing"),
         *_either(openai(services), anthropic(services), ANTHROPIC),
+        *ollama(services),
+        *llama_cpp(services),
+        *lmstudio(services),
         *samovar(services),
     ]
 

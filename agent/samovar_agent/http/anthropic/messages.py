@@ -96,8 +96,8 @@ class Messages:
             return error
         more = f" and {len(models) - _LISTED} more" if len(models) > _LISTED else ""
         hint = (
-            f"{error.failure.hint} There are: {', '.join(models[:_LISTED])}{more}. Name one of these, or give one the"
-            f" name with `samovar load MODEL --identifier {name[:100]}`."
+            f"{error.failure.hint} There are: {', '.join(models[:_LISTED])}{more}. Name one of these, or add"
+            f" '{name[:100]}=MODEL' to the setting models.aliases."
         )
         return SamovarError(error.code, error.failure.message, hint=hint.strip(), details={"param": "model"})
 

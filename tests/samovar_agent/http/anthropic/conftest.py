@@ -1,5 +1,6 @@
 """The official client, and instances that say which stop text ended a reply and how long a prompt is."""
 
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from samovar_agent.engine.interface import RenderedPrompt
+from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import AnyDelta, ChatOptions, Message, Progress, Sampling
 from tests.samovar_agent.http.conftest import KEY, Agent, Answer, Browser, FakeInstances
@@ -19,21 +21,25 @@ class SayingInstances(FakeInstances):
     """- stop_text: what ended the reply. - prompts: those that were rendered."""
 
     stop_text: str | None = None
-    prompts: list[tuple[str, Sequence[Message], ChatOptions]] = field(default_factory=list)
+    prompts: list[tuple[str | None, Sequence[Message], ChatOptions]] = field(default_factory=list)
 
-    async def generate(
-        self, model: str, messages: Sequence[Message], sampling: Sampling, options: ChatOptions, *, client: str
-    ) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
-        async for item in super().generate(model, messages, sampling, options, client=client):
-            whole = isinstance(item, ChatReply)
-            yield msgspec.structs.replace(item, stop_text=self.stop_text) if whole else item
+    async def _replies(self, model: str, options: ChatOptions) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
+        async with contextlib.aclosing(super()._replies(model, options)) as items:
+            async for item in items:
+                whole = isinstance(item, ChatReply)
+                yield msgspec.structs.replace(item, stop_text=self.stop_text) if whole else item
 
-    async def render(self, model: str, messages: Sequence[Message], options: ChatOptions) -> RenderedPrompt:
+    async def render(
+        self,
+        model: str | None,
+        messages: Sequence[Message],
+        options: ChatOptions = ChatOptions(),  # noqa: B008
+    ) -> RenderedPrompt:
+        """A token a character."""
         if model == "nobody/knows":
-            async for _ in super().generate(model, messages, Sampling(), options, client=""):
-                pass
+            raise SamovarError(FailureCode.MODEL_UNKNOWN, "No model is called that.", hint="See `samovar ls`.")
         self.prompts.append((model, messages, options))
-        return RenderedPrompt(text="", tokens=list(range(sum(len(message.content) for message in messages))))
+        return RenderedPrompt(text="", tokens=[0] * sum(len(message.content) for message in messages))
 
 
 @dataclass

@@ -209,7 +209,7 @@ async def test_an_unknown_model_is_a_404_that_names_the_others(asking: Asking, b
     assert error["type"] == "not_found_error"
     assert KEY in error["message"] and "x/18" in error["message"] and "and 11 more" in error["message"]
     assert "x/19" not in error["message"] and "x/broken" not in error["message"]
-    assert "samovar load MODEL --identifier nobody/knows" in error["message"]
+    assert "'nobody/knows=MODEL' to the setting models.aliases" in error["message"]
     asking.agent.library.models = []
     assert "There are" not in error_of(await browser.ask("POST", path, json=body))["message"]
 
