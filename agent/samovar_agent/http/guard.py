@@ -58,7 +58,7 @@ class Guard:
 
     def check_origin(self, request: Incoming) -> None:
         """Refuse what a web page asks that nobody allowed. Programs other than browsers send no Origin."""
-        origin = request.headers.get("Origin")
+        origin = origin_of(request)
         if origin is not None and not self.allows_origin(request, origin):
             raise SamovarError(
                 FailureCode.FORBIDDEN,
@@ -166,6 +166,13 @@ class Guard:
             return True
         # Bound to all addresses, and reached by this one of them.
         return self.bound.exposed and name == _address(request, "sockname")
+
+
+def origin_of(request: web.BaseRequest) -> str | None:
+    """The web origin that asks, if any; several of them, which no browser sends, are one that nobody allows."""
+    if "Origin" not in request.headers:
+        return None
+    return ", ".join(request.headers.getall("Origin"))
 
 
 def _host_name(header: str) -> str:
