@@ -61,6 +61,12 @@ def embedding_model() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_coder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with random weights, and with the markers for filling in the middle."""
+    return build("llama", tmp_path_factory.mktemp("tiny-coder"), fills=True)
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]:
     """Makes a tiny model with random weights: `tiny_model("mamba")`; see `tests/tiny_models`."""
     folder = tmp_path_factory.mktemp("tiny-models")

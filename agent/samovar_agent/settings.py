@@ -136,6 +136,9 @@ class ModelSettings(msgspec.Struct, frozen=True):
         bool,
         Meta(description="Use models of LM Studio, Ollama, the Hugging Face cache and llama.cpp where they lie."),
     ] = True
+    aliases: Annotated[
+        list[str], Meta(description="Further names for models, each as name=publisher/model or …/model@quantization.")
+    ] = []
     context_length: Annotated[
         int,
         Meta(

@@ -378,6 +378,11 @@ class DocsSearch(StreamRequest[Progress, replies.DocsSearchReply], tag="docs_sea
     words_only: bool = False
 
 
+DOCS_ASK_TOKENS, DOCS_ASK_THINKING_TOKENS = 1024, 4096
+"""That an answer from documents has at most where its request sets no limit; the second where the model may think
+first, which counts. A small model that rambles would go on until its context is full."""
+
+
 class DocsAsk(StreamRequest[AnyDelta | Progress, replies.DocsAskReply], tag="docs_ask", frozen=True, kw_only=True):
     """An answer from documents, with numbered citations; "not in these documents" where they do not tell.
 
@@ -385,7 +390,7 @@ class DocsAsk(StreamRequest[AnyDelta | Progress, replies.DocsAskReply], tag="doc
     turns are taken instead and in which question and answer are kept. - system: what its owner wants besides.
     - collections, filter: as in `DocsSearch`; without both, what the conversation asks, or all. - whole: the reply must
     be from whole documents (True), from passages (False), or from what fits (None).
-    - options: tools are not offered, whatever is here.
+    - sampling: without `max_tokens` see `DOCS_ASK_TOKENS`. - options: tools are not offered, whatever is here.
     """
 
     question: Annotated[str, Meta(min_length=1, max_length=1_000_000)]
@@ -442,6 +447,14 @@ class ConversationRename(Request[replies.ConversationReply], tag="conversation_r
 
     id: Id
     title: Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class ConversationChange(Request[replies.ConversationReply], tag="conversation_change", frozen=True, kw_only=True):
+    """Give a conversation another title, or have it ask other collections. - collections: all of them; [] for none."""
+
+    id: Id
+    title: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
+    collections: Annotated[list[Name], Meta(max_length=1000)] | None = None
 
 
 class ConversationDelete(
@@ -503,6 +516,7 @@ AnyRequest = (
     | ConversationCreate
     | ConversationShow
     | ConversationRename
+    | ConversationChange
     | ConversationDelete
 )
 """Every request; the agent's dispatch is one exhaustive match over it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from samovar_protocol import Endpoint, Failure, FailureCode, Places, SamovarErro
 
 _START_TIMEOUT = 20.0
 _POLL = 0.01
+_LEAST_FREE = 64 * 1024
+"""Bytes; with less the agent can neither start nor say why."""
 ALREADY_RUNNING = 75
 """Exit code of an agent that found another one holding the lock (EX_TEMPFAIL in sysexits.h)."""
 
@@ -101,6 +105,13 @@ def _failure(output: Path, message: str) -> SamovarError:
             return SamovarError.of(msgspec.json.decode(line, type=Failure))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(output.parent).free < _LEAST_FREE:  # so there was no room to say it either
+            return SamovarError(
+                FailureCode.DISK_FULL,
+                f"The agent could not start: the disk of {output.parent.parent} is full.",
+                hint="Free some room, and start it again; what was saved before is intact.",
+            )
     return SamovarError(
         FailureCode.AGENT_START_FAILED,
         " ".join([message, *lines[-1:]]),

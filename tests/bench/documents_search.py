@@ -37,6 +37,8 @@ _VOCABULARY = 50_000
 _DIMENSIONS = 384
 _MODEL = "synthetic"
 _MEGABYTE = 1_000_000
+_FILES = 15_000
+"""Of 20 kB, as many as are read in about half a minute."""
 Filter = tuple[list[int] | None, DocumentFilter]
 
 
@@ -55,6 +57,7 @@ def measure(*, quick: bool, chunks: int = CHUNKS) -> list[Result]:
 def make(folder: str, chunks: int) -> None:
     """A store with so many chunks, and their vectors."""
     asyncio.run(_make(Path(folder), chunks))
+    _write_files(Path(folder, "beside"))
 
 
 async def _make(folder: Path, chunks: int) -> None:
@@ -108,6 +111,14 @@ async def _make(folder: Path, chunks: int) -> None:
     while await store.chunks.merge_words():
         pass
     await store.close()
+
+
+def _write_files(folder: Path) -> None:
+    """What is read beside the searches, written beforehand: making it would take time from both."""
+    folder.mkdir()
+    known, chance = sentences(), random.Random(2)
+    for number in range(_FILES):
+        Path(folder, f"{number}.txt").write_text(prose(known, chance, 20_000), "utf-8")
 
 
 async def _measure(folder: Path, chunks: int, searches: int) -> list[Result]:
@@ -184,10 +195,9 @@ async def _measure(folder: Path, chunks: int, searches: int) -> list[Result]:
 
 
 async def _beside_indexing(store: Store, folder: Path, run: Callable[[], object]) -> dict[str, list[float]]:
-    """What `run` returns while files are read into another collection, without an end."""
+    """What `run` returns while files are read into another collection; there must be enough of them."""
     collection = await store.collections.create("beside")
     source = await store.sources.add(collection.id, "folder", str(folder))
-    known, chance = sentences(), random.Random(2)
     cutter = EstimatingCutter()
 
     async def cutter_of(_: int) -> EstimatingCutter:
@@ -196,39 +206,25 @@ async def _beside_indexing(store: Store, folder: Path, run: Callable[[], object]
     extractor = Extractor(folder / "run")
     indexing = Indexing(store, extractor, cutter_of, told=lambda *_: None)
 
-    async def feed() -> None:
-        number = 0
-        while True:
-            if (await store.documents.counts(collection.id)).get("queued", 0) < 100:
-                paths = [folder / f"{number + more}.txt" for more in range(20)]
-                number += 20
-                for path in paths:
-                    await asyncio.to_thread(path.write_text, prose(known, chance, 20_000), "utf-8")
-                await store.documents.add(
-                    [
-                        NewDocument(
-                            collection=collection.id,
-                            source=source.id,
-                            name=path.name,
-                            path=str(path),
-                            size=1,
-                            mtime=1.0,
-                        )
-                        for path in paths
-                    ]
-                )
-                indexing.wake()
-            await asyncio.sleep(0.05)
-
-    tasks = [asyncio.create_task(indexing.run()), asyncio.create_task(feed())]
+    await store.documents.add(
+        [
+            NewDocument(
+                collection=collection.id, source=source.id, name=path.name, path=str(path), size=20_000, mtime=1.0
+            )
+            for path in sorted((folder / "beside").iterdir())
+        ]
+    )
+    task = asyncio.create_task(indexing.run())
     await asyncio.sleep(1)
     try:
-        return await run()  # type: ignore[misc, no-any-return]
+        took: dict[str, list[float]] = await run()  # type: ignore[misc]
+        left = (await store.documents.counts(collection.id)).get("queued", 0)
+        assert left, "the files ran out, so that some of the searches had nothing beside them"
+        return took
     finally:
-        for task in tasks:
-            task.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
         await extractor.close()
 
 

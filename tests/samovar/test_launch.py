@@ -1,12 +1,14 @@
 """Finding the agent: a stale endpoint is recognised, a missing one is a sentence."""
 
+import shutil
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import samovar
-from samovar import FailureCode, SamovarError
+from samovar import FailureCode, SamovarError, _launch
 from samovar._launch import reachable
 from samovar_protocol import Endpoint
 
@@ -53,3 +55,15 @@ def test_the_synchronous_client_says_the_same(tmp_path: Path) -> None:
     with pytest.raises(SamovarError) as raised, samovar.connect_sync(home=tmp_path):
         pass
     assert raised.value.code == FailureCode.AGENT_NOT_RUNNING
+
+
+def test_a_full_disk_is_said_where_the_agent_could_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, used=10**9, free=4096))
+    output = tmp_path / "logs" / "start.log"
+    output.parent.mkdir()
+    output.write_bytes(b"")
+    failed = _launch._failure(output, "The agent ended at once (exit code 1).")
+    assert failed.code == FailureCode.DISK_FULL
+    assert str(tmp_path) in failed.failure.message
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, used=0, free=10**9))
+    assert _launch._failure(output, "It ended.").code == FailureCode.AGENT_START_FAILED

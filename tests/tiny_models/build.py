@@ -45,9 +45,12 @@ _BUILDERS: dict[Kind, tuple[str, Callable[[gguf.GGUFWriter, Weights, int], None]
 }
 
 
-def build(kind: Kind, folder: Path) -> Path:
-    """The file of a tiny model in `folder`, made where it is not there yet."""
-    path = folder / f"tiny-{kind}.gguf"
+def build(kind: Kind, folder: Path, *, fills: bool = False) -> Path:
+    """The file of a tiny model in `folder`, made where it is not there yet.
+
+    - fills: one that writes, with the markers for filling in the middle.
+    """
+    path = folder / f"tiny-{kind}{'-fills' if fills else ''}.gguf"
     if path.exists():
         return path
     architecture, fill = _BUILDERS[kind]
@@ -55,7 +58,7 @@ def build(kind: Kind, folder: Path) -> Path:
     writer = gguf.GGUFWriter(unfinished, architecture)
     writer.add_name(f"Tiny {kind}")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    vocabulary = add_bert_vocabulary(writer) if architecture == "bert" else add_chat_vocabulary(writer)
+    vocabulary = add_bert_vocabulary(writer) if architecture == "bert" else add_chat_vocabulary(writer, fills=fills)
     fill(writer, Weights(writer, _SEED), vocabulary)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -70,9 +70,15 @@ CHATML = (
 )
 
 
-def add_chat_vocabulary(writer: gguf.GGUFWriter) -> int:
-    """SentencePiece with byte fallback; returns how many tokens there are. The end of a turn is `<|im_end|>`."""
-    markers = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"]
+FILL_MARKERS = ["<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>", "<|repo_name|>", "<|file_sep|>"]
+
+
+def add_chat_vocabulary(writer: gguf.GGUFWriter, *, fills: bool = False) -> int:
+    """SentencePiece with byte fallback; returns how many tokens there are. The end of a turn is `<|im_end|>`.
+
+    - fills: with the markers for filling in the middle of a file.
+    """
+    markers = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", *(FILL_MARKERS if fills else ())]
     tokens: list[tuple[str, float, gguf.TokenType]] = [
         (marker, 0.0, gguf.TokenType.UNKNOWN if marker == "<unk>" else gguf.TokenType.CONTROL) for marker in markers
     ]

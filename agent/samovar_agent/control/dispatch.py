@@ -17,6 +17,7 @@ from samovar_agent.control.handlers import (
     config_get,
     config_ls,
     config_set,
+    conversation_change,
     conversation_create,
     conversation_delete,
     conversation_rename,
@@ -159,6 +160,8 @@ def dispatch(call: Call, request: requests.AnyRequest) -> Reply | Coroutine[Any,
             return conversation_show.handle(call, request)
         case requests.ConversationRename():
             return conversation_rename.handle(call, request)
+        case requests.ConversationChange():
+            return conversation_change.handle(call, request)
         case requests.ConversationDelete():
             return conversation_delete.handle(call, request)
         case requests.DocsAdd():

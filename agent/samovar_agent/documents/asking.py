@@ -15,32 +15,36 @@ from typing import NamedTuple
 
 import msgspec
 
-from samovar_agent.documents.answering import messages, room_for_sources
+from samovar_agent.documents.answering import messages, recent, room_for_sources
 from samovar_agent.documents.answering_sources import CountTokens, Given, Passage, chosen, parts, whole
-from samovar_agent.documents.citations import NOT_FOUND, Checked, check
+from samovar_agent.documents.answering_stream import Answer, AnswerStream
+from samovar_agent.documents.citations import NOT_FOUND
 from samovar_agent.documents.conversations import ConversationService
 from samovar_agent.documents.holdings import passage_info
 from samovar_agent.documents.indexing import HEADING_SEPARATOR
 from samovar_agent.documents.searching import Searching
 from samovar_agent.engine.instances import Instances
+from samovar_agent.models.library import Library
 from samovar_agent.store.documents import DocumentRow
 from samovar_agent.store.store import Store
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import Attachment, Citation, DocumentPassage
 from samovar_protocol.replies import ChatReply, DocsAskReply, DocsSearchReply
-from samovar_protocol.requests import DocsAsk, DocsSearch
-from samovar_protocol.values import AnyDelta, Message, Progress, Text
+from samovar_protocol.requests import DOCS_ASK_THINKING_TOKENS, DOCS_ASK_TOKENS, DocsAsk, DocsSearch
+from samovar_protocol.values import AnyDelta, Message, Progress, Sampling, Text
 
 _MOST_WHOLE = 50
 """Documents; more are a library, of which a question is about a part."""
 _MOST_CHARACTERS_A_TOKEN = 8
-_REPLY_TOKENS = 512
-"""Kept free for the reply where nobody said how long it may be."""
+_MOST_STOPS = 16
+"""Of a request."""
 _PASSAGES = 24
 """That are searched for; how many of them fit depends on the model."""
 _SHARE_OF_CONTEXT = 0.5
 """Of the model's context that passages may take. A small model reads the first lines of a full context badly, and a
 long prompt takes long to compute; whole documents may take all of it, since somebody chose them."""
+_SHARE_OF_HISTORY = 0.3
+"""Of the model's context that earlier turns may take."""
 
 
 class _Sources(NamedTuple):
@@ -55,9 +59,14 @@ class Asking:
     """Questions to documents."""
 
     def __init__(
-        self, store: Store, instances: Instances, searching: Searching, conversations: ConversationService
+        self,
+        store: Store,
+        library: Library,
+        instances: Instances,
+        searching: Searching,
+        conversations: ConversationService,
     ) -> None:
-        self._store, self._instances, self._searching = store, instances, searching
+        self._store, self._library, self._instances, self._searching = store, library, instances, searching
         self._conversations = conversations
 
     async def ask(self, request: DocsAsk, *, client: str) -> AsyncGenerator[AnyDelta | Progress | DocsAskReply, None]:
@@ -74,6 +83,7 @@ class Asking:
         await self._require_documents(request)
         sources: _Sources | None = None
         reply: DocsAskReply | None = None
+        left_out = ""
         if (await self._store.documents.extent(ids, request.filter, 1))[0]:
             context = 0
             async with aclosing(self._loaded(request)) as loading:
@@ -82,6 +92,9 @@ class Asking:
                         yield item
                     else:
                         request, context = item
+            turns, history = len(history), await self._recent(request, history, context)
+            if len(history) < turns:
+                left_out = f"The first {turns - len(history):,} turns were left out: the model has no room."
             async with aclosing(self._sources(request, ids, history, context, client)) as looking:
                 async for step in looking:
                     if isinstance(step, Progress):
@@ -104,7 +117,7 @@ class Asking:
             async with aclosing(self._answer(request, history, sources, client)) as answering:
                 async for piece in answering:
                     if isinstance(piece, DocsAskReply):
-                        reply = piece
+                        reply = msgspec.structs.replace(piece, note=_joined(piece.note, left_out))
                     else:
                         yield piece
         assert reply is not None, "a generation ends with its reply or raises"
@@ -142,11 +155,15 @@ class Asking:
                 else:
                     yield msgspec.structs.replace(request, model=item.identifier), item.context_length
 
+    async def _recent(self, request: DocsAsk, history: list[Message], context: int) -> list[Message]:
+        count = self._counter(request.model or "")
+        return await asyncio.to_thread(recent, history, int(context * _SHARE_OF_HISTORY), count)
+
     async def _sources(
         self, request: DocsAsk, ids: list[int] | None, history: list[Message], context: int, client: str
     ) -> AsyncGenerator[Progress | _Sources, None]:
         count = self._counter(request.model or "")
-        reply_tokens = min(request.sampling.max_tokens or _REPLY_TOKENS, max(1, context // 4))
+        reply_tokens = min(request.sampling.max_tokens or self._most_tokens(request), max(1, context // 4))
 
         def measure() -> int:
             return room_for_sources(
@@ -228,13 +245,33 @@ class Asking:
         turns = messages(request.question, sources.given, history=history, system=request.system)
         # Nothing that a document says can set off a tool, since there is none.
         options = msgspec.structs.replace(request.options, tools=[], tool_choice="none", n=1)
-        items = self._instances.generate(request.model, turns, request.sampling, options, client=client)
-        async with aclosing(items):
+        stream = await asyncio.to_thread(AnswerStream, sources.given, request.question, history)
+        sampling = self._limited(request, stream.stop)
+        async with aclosing(self._instances.generate(request.model, turns, sampling, options, client=client)) as items:
             async for item in items:
                 if isinstance(item, ChatReply):
-                    yield _reply(request, item, sources, check(item.text, sources.given, question=request.question))
+                    answer = await asyncio.to_thread(stream.end, item.text)
+                    for piece in answer.pieces:
+                        yield piece
+                    yield _reply(request, item, sources, answer)
+                elif isinstance(item, Text):
+                    for piece in stream.take(item):
+                        yield piece
                 else:
                     yield item
+
+    def _limited(self, request: DocsAsk, stop: str) -> Sampling:
+        """How the reply is drawn: with a limit, and an end where it goes on with sources instead of an answer."""
+        sampling = request.sampling
+        stops = [*sampling.stop, stop] if len(sampling.stop) < _MOST_STOPS else sampling.stop
+        return msgspec.structs.replace(
+            sampling, max_tokens=sampling.max_tokens or self._most_tokens(request), stop=stops
+        )
+
+    def _most_tokens(self, request: DocsAsk) -> int:
+        keys = {one.model for one in self._instances.ls() if one.identifier == request.model}
+        thinks = any("thinking" in info.capabilities for info in self._library.ls() if info.key in keys)
+        return DOCS_ASK_THINKING_TOKENS if thinks and request.options.thinking is not False else DOCS_ASK_TOKENS
 
     async def _keep(self, request: DocsAsk, conversation: int, reply: DocsAskReply) -> None:
         rows = await self._store.documents.get(request.filter.documents)
@@ -276,10 +313,12 @@ def _chosen(found: DocsSearchReply, room: int, count: CountTokens) -> _Sources:
     return _Sources(given, shown, found.note)
 
 
-def _reply(request: DocsAsk, reply: ChatReply, sources: _Sources, checked: Checked) -> DocsAskReply:
+def _reply(request: DocsAsk, reply: ChatReply, sources: _Sources, answer: Answer) -> DocsAskReply:
+    checked = answer.checked
+    note = "" if reply.text.strip() else "The model wrote no answer."
     return DocsAskReply(
         model=reply.model,
-        text=reply.text,
+        text=answer.text,
         outcome=checked.outcome,
         given=sources.given.kind,
         sources=sources.passages,
@@ -289,9 +328,14 @@ def _reply(request: DocsAsk, reply: ChatReply, sources: _Sources, checked: Check
         reasoning=reply.reasoning,
         unknown=checked.unknown,
         misquotes=checked.misquotes,
-        note=sources.note,
+        note=_joined(sources.note, note),
         conversation=request.conversation,
+        withheld=answer.withheld,
     )
+
+
+def _joined(*notes: str) -> str:
+    return " ".join(filter(None, notes))
 
 
 def _with_path(citation: Citation, sources: _Sources) -> Citation:

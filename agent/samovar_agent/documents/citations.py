@@ -105,6 +105,17 @@ def check(reply: str, given: Given, *, question: str = "") -> Checked:
     )
 
 
+def names_a_source(reply: str, given: Given) -> bool:
+    """Whether a reply, whole or not, has the number of a source in brackets."""
+    numbers = {source.number for source in given.sources}
+    return any(numbers.intersection(marker.numbers) for marker in _markers(reply))
+
+
+def says_not_found(reply: str) -> bool:
+    """Whether a reply, whole or not, says that the sources do not tell."""
+    return bool(_NOT_FOUND.search(reply) or _DENIAL.search(reply))
+
+
 def without_markers(text: str) -> str:
     """The text without its citation markers and the spaces before them; code stays as it is."""
     visible = _blanked(text, [match.span() for match in _CODE.finditer(text)])
@@ -180,7 +191,7 @@ def _inferred(
 def _outcome(prose: str, citations: list[Citation]) -> Outcome:
     if citations:
         return "answered"
-    return "not_found" if _NOT_FOUND.search(prose) or _DENIAL.search(prose) else "uncited"
+    return "not_found" if says_not_found(prose) else "uncited"
 
 
 def _misquotes(prose: str, texts: list[Searchable]) -> list[str]:

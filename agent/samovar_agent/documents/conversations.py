@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from samovar_agent.events import EventBus
 from samovar_agent.store.conversations import ConversationRow
 from samovar_agent.store.store import Store
-from samovar_protocol import SamovarError
+from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import Attachment, Citation, ConversationInfo, ConversationMessage
 from samovar_protocol.events import ConversationChanged
 from samovar_protocol.replies import ConversationReply
@@ -54,13 +54,26 @@ class ConversationService:
 
     async def create(self, title: str, collections: Sequence[str] = ()) -> ConversationInfo:
         """A new one, without messages. - collections: names. Raises `not_found` for a collection that is not there."""
-        ids = [(await self._store.collections.find(name)).id for name in collections]
-        row = await self._store.conversations.create(title, ids)
+        row = await self._store.conversations.create(title, await self._ids(collections))
         return await self._changed(row.id)
 
     async def rename(self, id_: int, title: str) -> ConversationInfo:
         """Give it another title. Raises `not_found`."""
-        await self._store.conversations.rename(id_, title)
+        return await self.change(id_, title=title)
+
+    async def change(
+        self, id_: int, *, title: str | None = None, collections: Sequence[str] | None = None
+    ) -> ConversationInfo:
+        """Another title, or other collections that it asks; None keeps what there is.
+
+        Raises `not_found`, also for a collection that is not there, and `bad_request` where nothing is to change.
+        """
+        if title is None and collections is None:
+            raise SamovarError(
+                FailureCode.BAD_REQUEST, "Nothing is to change.", hint="Give a title, or the names of collections."
+            )
+        ids = None if collections is None else await self._ids(collections)
+        await self._store.conversations.change(id_, title=title, collections=ids)
         return await self._changed(id_)
 
     async def delete(self, id_: int) -> bool:
@@ -92,17 +105,24 @@ class ConversationService:
 
         Raises `not_found` where it was removed meanwhile.
         """
-        row = await self._store.conversations.get(id_)
-        if not row.title:
-            await self._store.conversations.rename(id_, _title(question.content))
-        await self._store.conversations.append(id_, question, attachments=attachments)
-        await self._store.conversations.append(id_, answer, citations=citations, model=model)
+        await self._store.conversations.append_pair(
+            id_,
+            question,
+            answer,
+            title=_title(question.content),
+            attachments=attachments,
+            citations=citations,
+            model=model,
+        )
         await self._changed(id_)
 
     async def _changed(self, id_: int) -> ConversationInfo:
         info = await self.get(id_)
         self._events.publish(ConversationChanged(conversation=info))
         return info
+
+    async def _ids(self, collections: Sequence[str]) -> list[int]:
+        return list(dict.fromkeys([(await self._store.collections.find(name)).id for name in collections]))
 
     async def _names(self) -> dict[int, str]:
         return {row.id: row.name for row in await self._store.collections.ls()}

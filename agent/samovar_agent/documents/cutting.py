@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from samovar_agent.documents.chunking import OVERLAP_TOKENS, TARGET_TOKENS, Chunk, CountTokens, chunks
+from samovar_agent.documents.chunking import OVERLAP_TOKENS, TARGET_TOKENS, CountTokens, chunks
 from samovar_agent.documents.chunking_tokens import estimated_tokens
 from samovar_agent.documents.extracted import Extracted
 from samovar_agent.store.columns import text_column
@@ -48,19 +48,22 @@ class EstimatingCutter:
 def stored_chunks(extracted: Extracted, count_tokens: CountTokens, *, target: int) -> list[NewChunk]:
     """The chunks of a document, as they are stored."""
     overlap = min(OVERLAP_TOKENS, target // 4)
-    found = chunks(extracted, count_tokens, target=target, overlap=overlap)
-    return [_stored(extracted.title, chunk) for chunk in found]
-
-
-def _stored(title: str, chunk: Chunk) -> NewChunk:
-    heading = HEADING_SEPARATOR.join(chunk.headings)
-    digest = chunk_digest(text_column(title), text_column(heading), text_column(chunk.text))
-    return NewChunk(
-        text=chunk.text,
-        start=chunk.start,
-        end=chunk.end,
-        tokens=chunk.tokens,
-        heading=heading,
-        page=chunk.page,
-        sha256=digest,
-    )
+    title = text_column(extracted.title)
+    headings: dict[tuple[str, ...], str] = {}
+    stored: list[NewChunk] = []
+    for chunk in chunks(extracted, count_tokens, target=target, overlap=overlap):
+        if (heading := headings.get(chunk.headings)) is None:
+            heading = headings[chunk.headings] = text_column(HEADING_SEPARATOR.join(chunk.headings))
+        text = text_column(chunk.text)
+        stored.append(
+            NewChunk(
+                text=text,
+                start=chunk.start,
+                end=chunk.end,
+                tokens=chunk.tokens,
+                heading=heading,
+                page=chunk.page,
+                sha256=chunk_digest(title, heading, text),
+            )
+        )
+    return stored

@@ -21,7 +21,7 @@ from samovar_agent.documents.embedding_models import CONTEXT_TOKENS, EmbeddingMo
 from samovar_agent.documents.indexing import HEADING_SEPARATOR
 from samovar_agent.store.collections import CollectionRow
 from samovar_agent.store.store import Store
-from samovar_agent.store.vectors import Unembedded
+from samovar_agent.store.vectors import Awaited, Unembedded
 from samovar_protocol import Failure, FailureCode, SamovarError
 from samovar_protocol.replies import EmbedReply
 
@@ -75,9 +75,16 @@ class Embedding:
         """There may be chunks without a vector, or a model that was missing."""
         self.incomplete.clear()  # or nobody could tell these passages from those that are new
         self._awake.set()
+        self._say(going_on=True)
 
     async def run(self) -> None:
         """Until cancelled."""
+        try:
+            await self._run()
+        finally:
+            self._say(going_on=False)
+
+    async def _run(self) -> None:
         while True:
             self._awake.clear()
             problems: dict[str, Failure] = {}
@@ -94,12 +101,19 @@ class Embedding:
                     if self.problems.get(model) != error.failure:
                         log.warning("no vectors are made for now", extra={"problem": error.failure.message})
                     problems[model] = self.problems[model] = error.failure
+                    self._say(going_on=True)
                     self.failures += 1
                     self._told(collection.id)
             self.problems = problems
+            if not self._awake.is_set():  # all there are, or all that can be made
+                self._say(going_on=False)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._retry_seconds if problems else None):
                     await self._awake.wait()
+
+    def _say(self, *, going_on: bool) -> None:
+        """Tell who waits for vectors whether any may come."""
+        self._store.vectors.awaited = Awaited(going_on, frozenset(self.problems))
 
     async def _collection(self, collection: CollectionRow, model: str) -> None:
         """Every chunk of a collection that lacks a vector; then its next model is its model."""

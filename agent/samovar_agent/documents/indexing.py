@@ -147,7 +147,7 @@ class Indexing:
             else:
                 known.add(content)
                 fresh.append((document, cutter))
-        async with aclosing(in_turn(self._read(*one) for one in fresh)) as reads:
+        async with aclosing(in_turn((one[0].size, self._read(*one)) for one in fresh)) as reads:
             async for read in reads:
                 await self._keep(read, batches)
         if twins:

@@ -2,7 +2,7 @@
 
 async with aclosing(Batches(put)) as batches:
     for portion in portions(documents):
-        async for read in in_turn(reading(document) for document in portion):
+        async for read in in_turn((document.size, reading(document)) for document in portion):
             await batches.add(read)
     await batches.flush()
 """
@@ -26,10 +26,15 @@ _BATCH_CHARACTERS = 8_000_000
 """Stored together: each transaction waits for the disk, and the index of words grows best by large pieces."""
 _BATCH_SECONDS = 0.5
 """But what is read is found soon."""
+_LEAST_CHARACTERS = 1_000_000
+"""While nothing is being stored, it is better to store so much at once than to wait for more."""
 _PORTION_BYTES = 16_000_000
 _PORTION_FILES = 64
 _AHEAD = 2
-"""Files that are asked for beyond the one that is waited for; who reads them does one after the other."""
+_AHEAD_SMALL = 32
+_AHEAD_BYTES = 1_000_000
+"""Files that are asked for beyond the one that is waited for; who reads them does one after the other, and would wait
+between small ones for longer than they take."""
 
 
 class Read(NamedTuple):
@@ -56,7 +61,7 @@ class Batches:
         self._waiting.append(read)
         self._characters += sum(len(chunk.text) for chunk in read.chunks)
         busy = self._putting is not None and not self._putting.done()
-        late = time.monotonic() >= self._put_at + _BATCH_SECONDS
+        late = self._characters >= _LEAST_CHARACTERS or time.monotonic() >= self._put_at + _BATCH_SECONDS
         if self._characters >= _BATCH_CHARACTERS or (late and not busy):
             await self._begin()
 
@@ -98,20 +103,26 @@ def portions(documents: Sequence[DocumentRow]) -> Iterator[Sequence[DocumentRow]
         yield part
 
 
-async def in_turn(works: Iterable[Coroutine[Any, Any, T]]) -> AsyncGenerator[T, None]:
-    """What comes of each, in order; a few are begun before it is their turn. Closing this ends what was begun."""
-    begun: deque[asyncio.Task[T]] = deque()
+async def in_turn(works: Iterable[tuple[int, Coroutine[Any, Any, T]]]) -> AsyncGenerator[T, None]:
+    """What comes of each, in order; a few are begun before it is their turn. Closing this ends what was begun.
+
+    - works: each with the size of its file.
+    """
+    begun: deque[tuple[int, asyncio.Task[T]]] = deque()
+    size = 0
     try:
-        for work in works:
-            begun.append(asyncio.create_task(work))
-            if len(begun) > _AHEAD:
-                yield await begun.popleft()
+        for bytes_, work in works:
+            begun.append((bytes_, asyncio.create_task(work)))
+            size += bytes_
+            while len(begun) > (_AHEAD_SMALL if size <= _AHEAD_BYTES else _AHEAD):
+                size -= begun[0][0]
+                yield await begun.popleft()[1]
         while begun:
-            yield await begun.popleft()
+            yield await begun.popleft()[1]
     finally:
-        for task in begun:
+        for _, task in begun:
             task.cancel()
-        await asyncio.gather(*begun, return_exceptions=True)
+        await asyncio.gather(*(task for _, task in begun), return_exceptions=True)
 
 
 @asynccontextmanager

@@ -102,7 +102,7 @@ class DocumentService:
             embedded=self._vectors.came,
         )
         self._searching = Searching(store, library, instances, models, self._vectors)
-        self._asking = Asking(store, instances, self._searching, conversations)
+        self._asking = Asking(store, library, instances, self._searching, conversations)
         self._gone: list[int] = []
         self._sweeping = asyncio.Event()
         self._models_changed = asyncio.Event()

@@ -23,6 +23,7 @@ from samovar_agent.engine.interface import (
     Finding,
     Finished,
     Generation,
+    Infill,
     Question,
     Ranking,
     RenderedPrompt,
@@ -55,7 +56,8 @@ class Keep(NamedTuple):
     """What a request may say of its model.
 
     - ttl_seconds: unload it after so long without use, from now on; None never, 0 at once, UNSET as the settings say.
-    - context: tokens, where it is not in memory yet; None for the setting.
+    - context: tokens that it must have at least; one in memory with less is loaded anew, or `model_in_use` raised where
+    somebody uses it. None for the setting, or for what is there.
     """
 
     ttl_seconds: float | UnsetType | None = UNSET
@@ -63,6 +65,7 @@ class Keep(NamedTuple):
 
 
 _AS_SET = Keep()
+_PLAIN_INFILL = Infill()
 
 
 class _Use(NamedTuple):
@@ -106,14 +109,18 @@ class Instances(Residents):
         options: ChatOptions = _DEFAULT_OPTIONS,
         *,
         suffix: str | None = None,
+        infill: Infill = _PLAIN_INFILL,
         client: str = "",
         keep: Keep = _AS_SET,
     ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
         """Go on from a text, or from tokens, as they are, without a conversation around them; otherwise as `generate`.
 
-        - suffix: what comes after the reply, for models that can fill in the middle.
+        - suffix: what comes after the reply, for models that can fill in the middle; others raise `model_unsupported`.
+        - infill: more about that.
         """
-        generation = Generation(prompt=prompt, suffix=suffix, sampling=sampling, options=options, client=client)
+        generation = Generation(
+            prompt=prompt, suffix=suffix, infill=infill, sampling=sampling, options=options, client=client
+        )
         async with contextlib.aclosing(self._generate(model, generation, keep)) as items:
             async for item in items:
                 yield item
@@ -260,8 +267,8 @@ class Instances(Residents):
 
     async def _kept(self, name: str, keep: Keep) -> Instance:
         """The instance that `name` means, with the time that `keep` gives it from now on."""
-        instance, already = await self._obtain(name, context=keep.context, ttl_seconds=self._ttl(keep))
-        if already and keep.ttl_seconds is not UNSET:
+        instance, _ = await self._obtain(name, context=keep.context, ttl_seconds=self._ttl(keep), at_least=True)
+        if keep.ttl_seconds is not UNSET:
             instance.keep_for(keep.ttl_seconds)
         return instance
 

@@ -43,17 +43,44 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
     runtime: str
 
 
+class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file, or a part of one, that a model should know when it fills in the middle of another."""
+
+    name: str
+    text: str
+
+
+class Infill(msgspec.Struct, frozen=True, kw_only=True):
+    """How an editor wants the middle of a file filled in, beside what is before and after it.
+
+    - files: to be known, the most important last. - begun: what of the middle is there already. - shorten: leave out
+    files, and what is far from the middle, where all of it has no room; otherwise that is a `context_overflow`.
+    - indent: the reply ends before the first further line, empty ones aside, that is indented less than this.
+    - seconds: after so long from the first token, the reply ends once it has had a line break.
+    - joined: choose with llama.cpp's sampler for filling in, which counts tokens with the same beginning together and
+    ends where the end is likely enough.
+    """
+
+    files: list[SourceFile] = []
+    begun: str = ""
+    shorten: bool = False
+    indent: int = 0
+    seconds: float | None = None
+    joined: bool = False
+
+
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """A reply to compute.
 
     - messages: the conversation. - prompt: text or tokens to go on from as they are, instead of a conversation.
     - suffix: what comes after the reply; only with a prompt, and for models that can fill in the middle.
-    - client: whose request it is; clients take turns.
+    - infill: more about that; only with a suffix. - client: whose request it is; clients take turns.
     """
 
     messages: list[Message] = []
     prompt: str | list[int] | None = None
     suffix: str | None = None
+    infill: Infill = Infill()
     sampling: Sampling
     options: ChatOptions = ChatOptions()
     client: str = ""

@@ -125,6 +125,18 @@ class Residents:
         await instance.unload(_unloaded(instance))
         return instance.identifier
 
+    async def release(self, name: str) -> None:
+        """Take an instance out of memory as soon as nobody uses it: at once, or after the requests that it serves.
+
+        - name: as in `load`; one that is not in memory is none to release. Raises what `Library.key_of` does.
+        """
+        instance = self._existing(name, None)
+        if instance is None or not instance.usable:
+            return
+        instance.keep_for(0)
+        if instance.idle:
+            await instance.unload(_unloaded(instance))
+
     async def unload_all(self) -> list[str]:
         """Take everything out of memory; returns the identifiers."""
         instances = list(self._instances.values())
@@ -165,14 +177,27 @@ class Residents:
         ttl_seconds: float | None,
         identifier: str | None = None,
         force: bool = False,
+        at_least: bool = False,
     ) -> tuple[Instance, bool]:
-        """The instance that `name` means, and whether it was there before; begins to load a new one where needed."""
+        """The instance that `name` means, and whether it was there before; begins to load a new one where needed.
+
+        - at_least: one that is there with less context than `context` is loaded anew; raises `model_in_use` where
+        somebody uses it.
+        """
         while True:
             if self._closed:
                 raise _shutting_down()
             instance = self._existing(name, identifier)
             if instance is not None and instance.usable:
-                return instance, True
+                if not at_least or context is None or context <= instance.estimate.context_length:
+                    return instance, True
+                self._check_larger(instance, context)
+                # As the same instance to everybody: under its name, and for as long as whoever loaded it said.
+                name, ttl_seconds = instance.model, instance.info.ttl_seconds
+                identifier = instance.identifier if instance.identifier != instance.model else None
+                log.info("%s is loaded anew for %d tokens of context", instance.identifier, context)
+                await instance.unload(_unloaded(instance))
+                continue
             if instance is not None:
                 await instance.gone.wait()  # on its way out; its place is free in a moment
                 continue
@@ -220,6 +245,20 @@ class Residents:
         )
         self._instances[instance.identifier] = instance
         return instance, False
+
+    def _check_larger(self, instance: Instance, context: int) -> None:
+        """Raise why it cannot be had with so much context, before it is unloaded for that."""
+        file = self._library.find(instance.model)
+        need = self._estimate(file, context)
+        if not instance.idle:
+            there = instance.estimate.context_length
+            raise SamovarError(
+                FailureCode.MODEL_IN_USE,
+                f"'{instance.identifier}' is in use with {there:,} tokens of context; {context:,} were asked for.",
+                hint=f"Ask again when it is idle, or for at most {there:,}.",
+            )
+        if idle_to_make_room(need, file.info.path, self._instances.values()) is None:
+            check_room(need, file.info.key)
 
     def _snapshot_options(self) -> SnapshotOptions | None:
         budget = int(self._settings.current.engine.snapshot_gigabytes * 1e9)

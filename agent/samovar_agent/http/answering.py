@@ -23,6 +23,10 @@ from samovar_protocol.values import AnyDelta, Progress
 R = TypeVar("R")
 
 
+NewStream = Callable[[web.Request, dict[str, str]], EventStream]
+"""Makes the stream of a dialect, with further headers: a subclass of `EventStream`, or what makes one."""
+
+
 class Encoder(Protocol):
     """A reply as the events of one dialect."""
 
@@ -58,7 +62,7 @@ async def stream(
     items: AsyncGenerator[AnyDelta | Progress | ChatReply, None],
     encoder: Callable[[], Encoder],
     *,
-    kind: type[EventStream] = EventStream,
+    kind: NewStream = EventStream,
     told: Callable[[EventStream, Progress], Awaitable[None]] = _comment,
 ) -> web.StreamResponse:
     """Send everything as it comes.
@@ -74,7 +78,7 @@ async def streamed(
     send: Callable[[EventStream], Awaitable[None]],
     fail: Callable[[EventStream, SamovarError], Awaitable[None]] | None = None,
     *,
-    kind: type[EventStream] = EventStream,
+    kind: NewStream = EventStream,
 ) -> web.StreamResponse:
     """A stream of what `send` sends. A failure before the first byte is raised, and has its HTTP status.
 

@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from samovar_agent.http.errors import error_body
+from samovar_agent.http.llama_cpp.errors import error_body as llama_cpp
+from samovar_agent.http.lmstudio.errors import error_body as lmstudio
+from samovar_agent.http.ollama.errors import error_body as ollama
 from samovar_protocol import SamovarError
 
 ErrorBody = Callable[[SamovarError], bytes]
 
-_SHAPES: tuple[tuple[str, ErrorBody], ...] = ()
-"""Beginnings of paths, the first that fits counts; everything else speaks as OpenAI does."""
+_SHAPES: tuple[tuple[str, ErrorBody], ...] = (
+    ("/api/samovar/", error_body),
+    ("/api/", ollama),
+    ("/infill", llama_cpp),
+    ("/tokenize", llama_cpp),
+    ("/detokenize", llama_cpp),
+    ("/apply-template", llama_cpp),
+    ("/api/v0/", lmstudio),
+    ("/api/v1/", lmstudio),
+)
+"""Beginnings of paths, the longest that fits counts; everything else speaks as OpenAI does."""
 
 
 def error_shape(path: str) -> ErrorBody:
     """What makes the body of a failure at this path, whether anything is there or not."""
-    return next((body for beginning, body in _SHAPES if path.startswith(beginning)), error_body)
+    fitting = [shape for shape in _SHAPES if path.startswith(shape[0])]
+    return max(fitting, key=lambda shape: len(shape[0]), default=("", error_body))[1]

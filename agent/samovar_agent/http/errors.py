@@ -96,6 +96,8 @@ def as_samovar_error(error: Exception) -> SamovarError:
 
 def status_of(error: SamovarError) -> int:
     """The HTTP status of a failure."""
+    if error.code == FailureCode.MODEL_UNSUPPORTED and "param" in error.failure.details:
+        return 400  # the model is fine, and one parameter is not for it
     return error.status if isinstance(error, HttpRefusal) else STATUS.get(error.code, 500)
 
 

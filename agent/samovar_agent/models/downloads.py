@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -120,11 +121,18 @@ class Downloads:
             if job.state in ("queued", "running", "waiting"):
                 await self._table.change(job.id, done_bytes=job.progress.done)
 
-    async def get(self, request: Get, *, requester: str, on_progress: OnProgress) -> GetReply:
+    async def get(
+        self,
+        request: Get,
+        *,
+        requester: str,
+        on_progress: OnProgress,
+        on_wanted: Callable[[Wanted], None] = lambda wanted: None,
+    ) -> GetReply:
         """The model, after fetching it where it is not here yet; or, in the background, the job that will.
 
         - requester: who asked, for the journal. - on_progress: called about four times a second; what it raises ends
-        this for one alone. Clients that ask for one model share its job.
+        this for one alone. Clients that ask for one model share its job. - on_wanted: told once what is to come.
         Raises what `Catalog.wanted` and `DownloadSources.fetch` raise; also `cancelled` where somebody ended it, and
         `network_offline` where it could not even begin.
         """
@@ -137,6 +145,7 @@ class Downloads:
             unverified=request.unverified,
             requester=requester,
         )
+        on_wanted(wanted)
         await self._library.refresh()
         async with self._adding:
             job = None

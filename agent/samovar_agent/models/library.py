@@ -18,15 +18,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samovar_agent.events import EventBus
-from samovar_agent.models import ownership, placing, replacing, verifying
+from samovar_agent.models import aliases, ownership, placing, replacing, verifying
 from samovar_agent.models.catalog import Catalog
 from samovar_agent.models.entry import Entry, ModelFile, is_model
 from samovar_agent.models.files import PARTIAL, parts
 from samovar_agent.models.gguf import GgufHeader
-from samovar_agent.models.gguf_reader import shown
+from samovar_agent.models.gguf_reader import printable, shown
 from samovar_agent.models.headers import HeaderCache, Stamps
 from samovar_agent.models.keys import wanted_name
-from samovar_agent.models.naming import Named, Names, near
+from samovar_agent.models.naming import Named, Names, meanings, near
 from samovar_agent.models.other_programs import FolderSource, Source, other_programs
 from samovar_agent.models.scan import Scanner
 from samovar_agent.models.watching import FolderWatch
@@ -73,6 +73,7 @@ class Library:
         self._entries: dict[str, Entry] = {}
         self._infos: list[ModelInfo] = []
         self._names: Names | None = None
+        self._named_with: list[str] = []
         self._damaged: dict[str, Stamps] = {}
         self._changing = asyncio.Lock()
         self._importing = asyncio.Lock()  # apart, because a copy takes minutes in which everything else goes on
@@ -109,11 +110,10 @@ class Library:
         """The key of the model that `name` means, whatever its state; raises `model_unknown` or `model_ambiguous`.
 
         - name: a key, an alias, a model's name alone, any of them with `@quantization`, or a unique part of a key that
-          begins where a word begins. Case does not matter.
+          begins where a word begins. Case does not matter. Where none of these fits, what `meanings` makes of it.
         """
-        if self._names is None:
-            self._names = Names(map(_named, self._entries.values()))
-        found = self._names.meant(name)
+        names = self._meaning()
+        found = next((keys for meaning in meanings(name) if (keys := names.meant(meaning))), [])
         # One that is still on its way must not make the name of one that is here ambiguous.
         found = [key for key in found if self._entries[key].info.state != "partial"] or found
         if len(found) == 1:
@@ -129,9 +129,36 @@ class Library:
             )
         raise self._unknown(name)
 
+    def aliases(self) -> dict[str, str]:
+        """The names that people gave to models, with the keys of those; only of models that are here."""
+        keys = {_full_name(entry).casefold(): key for key, entry in self._entries.items()}
+        keys |= {key.casefold(): key for key in self._entries}
+        given = aliases.parsed(self._settings.current.models.aliases)
+        return {name: keys[full.casefold()] for name, full in given.items() if full.casefold() in keys}
+
+    def check_alias(self, name: str) -> None:
+        """Raise `bad_request` where a model has this name already, and not because a person gave it to it."""
+        if name.casefold() in {alias.casefold() for alias in self.aliases()}:
+            return
+        if found := self._meaning().meant(name, parts=False):
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                f"'{printable(name)}' is the name of {found[0]} already.",
+                hint="Choose another name.",
+            )
+
+    def full_name(self, key: str) -> str:
+        """`publisher/name@tag` of the model with this key: what stays its name when another file comes beside it."""
+        return _full_name(self._entries[key])
+
     def info(self, key: str) -> ModelInfo:
         """What is known of the model with this key."""
         return self._entries[key].info
+
+    def header(self, key: str) -> GgufHeader | None:
+        """What that model's file said when somebody last looked; None where it cannot be read, or is not there."""
+        entry = self._entries.get(key)
+        return entry.look.header if entry is not None else None
 
     def find(self, name: str) -> ModelFile:
         """The model that `name` means (see `key_of`), checked to be there as it was read.
@@ -401,22 +428,50 @@ class Library:
         entries.sort(key=lambda entry: entry.file_name != name)
         return next((entry for entry in entries if os.path.realpath(entry.path) == wanted), None)
 
+    def _meaning(self) -> Names:
+        """All names, made anew where models or the names that people gave them have changed."""
+        given = self._settings.current.models.aliases
+        if self._names is None or self._named_with != given:
+            more: dict[str, list[str]] = {}
+            for alias, key in self.aliases().items():
+                more.setdefault(key, []).append(alias)
+            self._names = Names(_named(entry, more.get(key, ())) for key, entry in self._entries.items())
+            self._named_with = given
+        return self._names
+
     def _unknown(self, name: str) -> SamovarError:
         try:
             choice = Catalog.built_in().resolve(name)
         except SamovarError:
             names = [alias for entry in self._entries.values() for alias in (entry.info.key, *entry.found.aliases)]
             similar = near(name, names)
-            hint = f"Did you mean {' or '.join(similar)}?" if similar else "See `samovar ls` and `samovar get`."
-            return SamovarError(FailureCode.MODEL_UNKNOWN, f"No model here is called '{name}'.", hint=hint)
+            hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
+            return SamovarError(
+                FailureCode.MODEL_UNKNOWN,
+                f"No model here is called '{name}'.",
+                hint=hint + self._present(),
+                details={"models": [info.key for info in self._infos if info.state == "ready"]},
+            )
         return SamovarError(
             FailureCode.MODEL_UNKNOWN,
             f"{choice.key} is in the catalog, but not on this machine.",
-            hint=f"Run `samovar get {choice.model.name}`.",
+            hint=f"Run `samovar get {choice.model.name}`. {self._present()}",
         )
 
+    def _present(self) -> str:
+        """What a program may name instead, for people who cannot see the list."""
+        ready = [info.key for info in self._infos if info.state == "ready"]
+        if not ready:
+            return "There is no model here yet; `samovar get` fetches one."
+        more = f" and {len(ready) - _MOST_NAMED} others" if len(ready) > _MOST_NAMED else ""
+        return f"Here are {', '.join(ready[:_MOST_NAMED])}{more}; see `samovar ls`."
 
-def _named(entry: Entry) -> Named:
+
+def _named(entry: Entry, given: Sequence[str]) -> Named:
     info = entry.info
-    aliases = (*entry.found.aliases, *Catalog.built_in().aliases(info.publisher, info.name))
-    return Named(info.key, info.publisher, info.name, entry.tag, aliases)
+    names = (*entry.found.aliases, *Catalog.built_in().aliases(info.publisher, info.name), *given)
+    return Named(info.key, info.publisher, info.name, entry.tag, names)
+
+
+def _full_name(entry: Entry) -> str:
+    return f"{entry.info.publisher}/{entry.info.name}@{entry.tag}"

@@ -6,10 +6,13 @@ import difflib
 import heapq
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+LATEST = "latest"
+"""The tag of a name without one, as Ollama has it."""
+_HUBS = ("hf.co/", "huggingface.co/")
 _MANY = 200
 """Names that are compared letter by letter; of more, those that share most pairs of letters."""
 
@@ -76,6 +79,28 @@ class Names:
             end = len(self._text) if end < 0 else end
             found.append(self._keys[line])
         return found
+
+
+def meanings(name: str) -> Iterator[str]:
+    """What a name can stand for, the likeliest first: itself, or what it would be where Ollama's users write it.
+
+    They write `name:tag`. The tag is a quantization, or the part of a name that says the size, or both, or "latest",
+    which says nothing: `smollm2:135m` is `smollm2-135m`. Models of the hub have its address before their name.
+    """
+    for hub in _HUBS:
+        name = name.removeprefix(hub)
+    yield name
+    base, colon, tag = name.rpartition(":")
+    if not colon or not base or not tag or "/" in tag:
+        return
+    if tag.casefold() == LATEST:
+        yield base
+        return
+    yield f"{base}@{tag}"
+    yield f"{base}-{tag}"
+    size, dash, quantization = tag.rpartition("-")
+    if dash and size:
+        yield f"{base}-{size}@{quantization}"
 
 
 def meant(name: str, models: Iterable[Named], *, parts: bool = True) -> list[str]:

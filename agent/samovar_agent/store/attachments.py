@@ -20,11 +20,19 @@ AttachmentStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 AttributeValue = str | int | float | bool
 Attributes = dict[str, AttributeValue]
 
-STATUS = (
-    "CASE WHEN file_attachments.document IS NULL THEN 'cancelled' WHEN documents.state = 'ready' THEN 'completed'"
-    " WHEN documents.state = 'failed' THEN 'failed' ELSE 'in_progress' END"
+_AWAITED = (
+    ":going_on AND EXISTS (SELECT 1 FROM collections JOIN chunks ON chunks.content = documents.content"
+    " WHERE collections.id = documents.collection AND collections.model IS NOT NULL"
+    " AND collections.model NOT IN (SELECT value FROM json_each(:without))"
+    " AND NOT EXISTS (SELECT 1 FROM chunk_vectors WHERE chunk_vectors.chunk = chunks.id"
+    " AND chunk_vectors.model = (SELECT id FROM embedding_models WHERE key = collections.model)))"
 )
-"""The status of a row of `file_attachments`, joined with `documents`."""
+STATUS = (
+    "CASE WHEN file_attachments.document IS NULL THEN 'cancelled' WHEN documents.state = 'failed' THEN 'failed'"
+    f" WHEN documents.state = 'ready' AND NOT ({_AWAITED}) THEN 'completed' ELSE 'in_progress' END"
+)
+"""The status of a row of `file_attachments`, joined with `documents`; it needs the values of `Vectors.awaited`. What is
+completed is found by words and by meaning, as clients expect who search right after that."""
 
 _ROWS = (
     "SELECT file_attachments.*, files.name, files.size, documents.problem,"  # noqa: S608 - only texts of ours
@@ -103,28 +111,28 @@ class Attachments:
             f"SELECT * FROM ({_ROWS}) WHERE collection = :collection"  # noqa: S608 - only texts of ours
             " AND (:status IS NULL OR status = :status) AND (:batch IS NULL OR batch = :batch)"
         )
-        values = {"collection": collection, "status": status, "batch": batch}
+        values = {**self._store.vectors.awaited.values, "collection": collection, "status": status, "batch": batch}
         rows, more = await self._store.read(lambda db: read_portion(db, question, values, portion))
         return [_row(row) for row in rows], more
 
     async def all(self, collection: int) -> list[AttachmentRow]:
         """Every file of a collection, the first attached first."""
-        return await self._read("WHERE file_attachments.collection = ? ORDER BY file_attachments.id", [collection])
+        where = "WHERE file_attachments.collection = :collection ORDER BY file_attachments.id"
+        return await self._read(where, collection=collection)
 
     async def find(self, collection: int, file: int) -> AttachmentRow | None:
         """The file in the collection, or None."""
-        where = "WHERE file_attachments.collection = ? AND file_attachments.file = ?"
-        return next(iter(await self._read(where, [collection, file])), None)
+        where = "WHERE file_attachments.collection = :collection AND file_attachments.file = :file"
+        return next(iter(await self._read(where, collection=collection, file=file)), None)
 
     async def of_file(self, file: int) -> list[AttachmentRow]:
         """Where a file is attached."""
-        return await self._read("WHERE file_attachments.file = ? ORDER BY file_attachments.id", [file])
+        return await self._read("WHERE file_attachments.file = :file ORDER BY file_attachments.id", file=file)
 
     async def of_documents(self, documents: Sequence[int]) -> dict[int, AttachmentRow]:
         """For each of these documents the file that it was made of; other documents are left out."""
-        rows: list[AttachmentRow] = []
-        for marks, some in slices(sorted(set(documents))):
-            rows += await self._read(f"WHERE file_attachments.document IN ({marks})", some)
+        where = "WHERE file_attachments.document IN (SELECT value FROM json_each(:documents))"
+        rows = await self._read(where, documents=msgspec.json.encode(sorted(set(documents))).decode())
         return {row.document: row for row in rows if row.document is not None}
 
     async def set_attributes(self, collection: int, file: int, attributes: Attributes) -> None:
@@ -177,8 +185,8 @@ class Attachments:
                 counted = db.execute(
                     f"SELECT {STATUS}, count(*) FROM file_attachments"  # noqa: S608 - only texts of ours
                     " LEFT JOIN documents ON documents.id = file_attachments.document"
-                    " WHERE file_attachments.batch = ? GROUP BY 1",
-                    [id_],
+                    " WHERE file_attachments.batch = :batch GROUP BY 1",
+                    {**self._store.vectors.awaited.values, "batch": id_},
                 )
                 values = {**row, "cancelled": bool(row["cancelled"]), "counts": dict(counted.fetchall())}
                 return msgspec.convert(values, BatchRow)
@@ -190,8 +198,9 @@ class Attachments:
         """Say that a batch was cancelled."""
         await self._store.run(lambda db: db.execute("UPDATE file_batches SET cancelled = 1 WHERE id = ?", [id_]))
 
-    async def _read(self, where: str, values: Sequence[int]) -> list[AttachmentRow]:
+    async def _read(self, where: str, **named: int | str) -> list[AttachmentRow]:
         question = f"{_ROWS} {where}"
+        values = {**self._store.vectors.awaited.values, **named}
         return [_row(row) for row in await self._store.read(lambda db: list(db.query(question, values)))]
 
 

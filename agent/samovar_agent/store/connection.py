@@ -55,9 +55,10 @@ def configure(db: Database) -> str:
     # macOS keeps synced data in the drive's own cache unless asked not to; elsewhere this does nothing.
     db.execute("PRAGMA fullfsync = ON")
     db.execute("PRAGMA foreign_keys = ON")
-    # What a batch of documents changes fits, and goes into the database once in so many pages and not with every batch.
+    # What a batch of documents changes fits. From the log it goes into the database beside further writing, see
+    # `checkpoints.py`; only where that comes to nothing, this connection does it after so many pages.
     db.execute("PRAGMA cache_size = -32000")
-    db.execute("PRAGMA wal_autocheckpoint = 4000")
+    db.execute("PRAGMA wal_autocheckpoint = 8000")
     return mode
 
 

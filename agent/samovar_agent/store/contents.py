@@ -19,6 +19,10 @@ IMPORTED = "imported:"
 stranger says that a file says, or how its vectors look, must not become the text of that file in other collections."""
 
 
+_WORDS_IN_MEMORY = 32 * 1024 * 1024
+"""Bytes."""
+
+
 class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A passage to store.
 
@@ -99,6 +103,17 @@ def add_chunks(db: Database, id_: int, content: Content, chunks: Sequence[NewChu
         [(chunk, *text) for chunk, text in zip(ids, texts, strict=True)],
     )
     return ids
+
+
+def set_up_words(db: Database) -> None:
+    """Let the index of words collect in memory what one transaction adds, as long as that is no more than usual.
+
+    Each time it writes, it sorts all words that it has; half as often takes a seventh less time for all of storing.
+    """
+    known = db.execute("SELECT v FROM chunk_words_config WHERE k = 'hashsize'").fetchone()
+    if known is None or known[0] != _WORDS_IN_MEMORY:
+        with db.atomic():
+            db.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES ('hashsize', ?)", [_WORDS_IN_MEMORY])
 
 
 def add_words(db: Database, chunks: Sequence[int]) -> None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from samovar_agent.store.store import Store
 
 
+_Turn = tuple[Message, Sequence[Attachment], Sequence[Citation], str | None]
+"""A message, what was attached to it, what it cites, and the model that wrote it."""
+
+
 class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation. - collections: ids of those that are asked. - changed_at: of its newest message or its title."""
 
@@ -73,12 +77,25 @@ class Conversations:
             raise _missing(id_)
         return rows[0]
 
-    async def rename(self, id_: int, title: str) -> None:
-        """Give it another title."""
-        values = [text_column(title), time.time(), id_]
-        await self._store.run(
-            lambda db: db.execute("UPDATE conversations SET title = ?, changed_at = ? WHERE id = ?", values)
+    async def change(self, id_: int, *, title: str | None = None, collections: Sequence[int] | None = None) -> None:
+        """Give it another title or other collections; None keeps what there is. Raises `not_found`."""
+        values = [
+            None if title is None else text_column(title),
+            None if collections is None else _json(list(collections)),
+            time.time(),
+            id_,
+        ]
+        changed = await self._store.run(
+            lambda db: (
+                db.execute(
+                    "UPDATE conversations SET title = coalesce(?, title), collections = coalesce(?, collections),"
+                    " changed_at = ? WHERE id = ?",
+                    values,
+                ).rowcount
+            )
         )
+        if not changed:
+            raise _missing(id_)
 
     async def append(
         self,
@@ -90,26 +107,54 @@ class Conversations:
         model: str | None = None,
     ) -> int:
         """Add a turn at the end; returns its id. - model: that answered. Raises `not_found`."""
-        now = time.time()
-        columns = [_json(message), _json(list(attachments)), _json(list(citations)), model, now]
+        [id_] = await self._append(conversation, [(message, attachments, citations, model)])
+        return id_
 
-        def insert(db: Database) -> int | None:
+    async def append_pair(
+        self,
+        conversation: int,
+        question: Message,
+        answer: Message,
+        *,
+        title: str = "",
+        attachments: Sequence[Attachment] = (),
+        citations: Sequence[Citation] = (),
+        model: str | None = None,
+    ) -> None:
+        """Add a question and its answer, both or none, so that nobody else's turn comes between them.
+
+        - title: for a conversation that has none. - attachments: of the question. - citations, model: of the answer.
+        Raises `not_found`.
+        """
+        turns = [(question, attachments, (), None), (answer, (), citations, model)]
+        await self._append(conversation, turns, title)
+
+    async def _append(self, conversation: int, turns: Sequence[_Turn], title: str = "") -> list[int]:
+        now = time.time()
+        model = turns[-1][3]
+        rows = [
+            [conversation, _json(message), _json(list(attachments)), _json(list(citations)), by, now]
+            for message, attachments, citations, by in turns
+        ]
+
+        def insert(db: Database) -> list[int]:
             changed = db.execute(
-                "UPDATE conversations SET changed_at = ?, model = coalesce(?, model) WHERE id = ?",
-                [now, model, conversation],
+                "UPDATE conversations SET changed_at = ?, model = coalesce(?, model),"
+                " title = CASE title WHEN '' THEN ? ELSE title END WHERE id = ?",
+                [now, model, text_column(title), conversation],
             )
             if not changed.rowcount:
-                return None
-            return db.execute(
+                return []
+            question = (
                 "INSERT INTO messages (conversation, message, attachments, citations, model, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                [conversation, *columns],
-            ).lastrowid
+                " VALUES (?, ?, ?, ?, ?, ?)"
+            )
+            return [int(db.execute(question, row).lastrowid or 0) for row in rows]
 
-        id_ = await self._store.run(insert)
-        if id_ is None:
+        ids = await self._store.run(insert)
+        if not ids:
             raise _missing(conversation)
-        return id_
+        return ids
 
     async def messages(self, conversation: int) -> list[MessageRow]:
         """Its turns, the oldest first."""

@@ -179,10 +179,12 @@ class Documents:
     ) -> list[Stored | None]:
         """`put_document` for several in one transaction; for small files that is many times faster."""
         fresh = all(document.content is None for document, _ in documents)
-        return await self._store.run(
+        stored = await self._store.run(
             lambda db: _put_all(db, documents, recipe),
             rearranges=lambda stored: not fresh or any(one is not None and not one.added for one in stored),
         )
+        self._store.much_was_written()
+        return stored
 
     async def put_text(
         self, document: NewDocument, chunks: Sequence[NewChunk], *, recipe: str = ""

@@ -23,10 +23,15 @@ _THREADS = 4
 
 
 class Readers:
-    """Threads that read the file at `path`; a connection is opened when its thread is first needed."""
+    """Threads that read the file at `path`; a connection is opened when its thread is first needed.
+
+    - active: how many are reading now.
+    """
 
     def __init__(self, path: Path) -> None:
         self.threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="store-reader")
+        self.active = 0
+        self._counting = threading.Lock()
         self._path = path
         self._own = threading.local()
         self._opened: list[Database] = []
@@ -37,8 +42,14 @@ class Readers:
         if db is None:
             db = self._own.db = connection.connect_reader(self._path)
             self._opened.append(db)
-        with db.atomic():
-            return function(db)
+        with self._counting:
+            self.active += 1
+        try:
+            with db.atomic():
+                return function(db)
+        finally:
+            with self._counting:
+                self.active -= 1
 
     def close(self) -> None:
         """Wait for what was begun, and close the connections. Not on one of `threads`."""

@@ -49,5 +49,8 @@ na naar niet niets nog nu om omdat ons ook op te tegen toch toen tot uit veel vo
 wordt zal zelf zich zij zijn zo zou
 """
 
-STOP_WORDS = frozenset(f"{_ENGLISH}{_GERMAN}{_FRENCH}{_SPANISH}{_ITALIAN}{_PORTUGUESE}{_DUTCH}".split())
+BY_LANGUAGE = [
+    frozenset(words.split()) for words in (_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN, _PORTUGUESE, _DUTCH)
+]
+STOP_WORDS = frozenset().union(*BY_LANGUAGE)
 """In lower case."""

@@ -15,10 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from samovar_agent.store import connection
+from samovar_agent.store import connection, reserve
 from samovar_agent.store.attachments import Attachments
+from samovar_agent.store.checkpoints import Checkpoints
 from samovar_agent.store.chunks import Chunks
 from samovar_agent.store.collections import Collections
+from samovar_agent.store.contents import set_up_words
 from samovar_agent.store.conversations import Conversations
 from samovar_agent.store.digests import Digests
 from samovar_agent.store.documents import Documents
@@ -32,6 +34,7 @@ from samovar_agent.store.imports import Imports
 from samovar_agent.store.journal import Journal
 from samovar_agent.store.migrate import check_version, migrate
 from samovar_agent.store.models import Models
+from samovar_agent.store.politeness import Politeness
 from samovar_agent.store.readers import Readers
 from samovar_agent.store.responses import Responses
 from samovar_agent.store.schedule import Schedule
@@ -39,6 +42,7 @@ from samovar_agent.store.sources import Sources
 from samovar_agent.store.tokens import Tokens
 from samovar_agent.store.vector_stores import VectorStores
 from samovar_agent.store.vectors import Vectors
+from samovar_protocol import FailureCode, SamovarError
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -81,6 +85,8 @@ class Store:
         self.responses = Responses(self)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._readers = Readers(path)
+        self._checkpoints = Checkpoints(path)
+        self._politeness = Politeness(lambda: self._readers.active)
         self._fittings = Fittings()
         self._db: Database | None = None
         self._closed = False
@@ -91,6 +97,17 @@ class Store:
 
         Raises `store_too_new`, `disk_full`, or `internal` where the file is damaged; it is left as it was.
         """
+        try:
+            store = await cls._open(path)
+        except SamovarError as error:
+            if error.code != FailureCode.DISK_FULL or not await asyncio.to_thread(reserve.give_back, path):
+                raise
+            return await cls._open(path)
+        await asyncio.to_thread(reserve.keep, path)
+        return store
+
+    @classmethod
+    async def _open(cls, path: Path) -> Store:
         store = cls(path)
         try:
             await store._call(store._connect)
@@ -121,6 +138,11 @@ class Store:
         Raises what `function` raises, after which nothing of it has happened, or `disk_full`.
         """
         return await self._call(lambda: self._transaction(function, rearranges))
+
+    def much_was_written(self) -> None:
+        """Bring it into the database beside further writing."""
+        if self.journal_mode == "wal":
+            self._checkpoints.begin()
 
     async def read(self, function: Callable[[Database], T]) -> T:
         """Call `function(db)`, which writes nothing, beside whatever is being written; it sees the last commit.
@@ -161,12 +183,15 @@ class Store:
             check_version(db, self.path)
             self.journal_mode = connection.configure(db)
             migrate(db, self.path)
+            set_up_words(db)
+            self._politeness.watch(db)
         except BaseException:
             db.close()
             raise
         self._db = db
 
     def _disconnect(self) -> None:
+        self._checkpoints.close()
         self._readers.close()
         if self._db is not None:
             self._db.close()
@@ -174,6 +199,7 @@ class Store:
 
     def _transaction(self, function: Callable[[Database], T], rearranges: Callable[[T], bool]) -> T:
         assert self._db is not None, "the store is closed"
+        self._politeness.begin()
         with self._db.atomic():
             result = function(self._db)
         # Only now: who reads meanwhile must not take what was before for what is.

@@ -9,6 +9,7 @@ import msgspec
 from samovar_agent.store.attachments import STATUS, AttachmentStatus
 from samovar_agent.store.columns import text_column
 from samovar_agent.store.portions import Portion, read_portion
+from samovar_agent.store.vectors import Awaited
 from samovar_protocol import FailureCode, SamovarError
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class VectorStoreRow(msgspec.Struct, frozen=True, kw_only=True):
     """A collection.
 
     - name: as OpenAI's clients call it, until somebody renames the collection. - collection: its own name.
-    - busy: some of its documents are still to be read. - counts: how many of its files are in which status.
-    - size: of those files, in bytes.
+    - busy: some of its documents are still to be read, or some of its files wait for their vectors.
+    - counts: how many of its files are in which status. - size: of those files, in bytes.
     """
 
     id: int
@@ -68,7 +69,8 @@ class VectorStores:
         """The collection with this id. Raises `not_found`."""
 
         def read(db: Database) -> VectorStoreRow | None:
-            return next((_row(db, row) for row in db.query(f"{_ROWS} AND collections.id = ?", [id_])), None)
+            awaited = self._store.vectors.awaited
+            return next((_row(db, row, awaited) for row in db.query(f"{_ROWS} AND collections.id = ?", [id_])), None)
 
         if (row := await self._store.read(read)) is None:
             raise SamovarError(
@@ -81,25 +83,26 @@ class VectorStores:
 
         def read(db: Database) -> tuple[list[VectorStoreRow], bool]:
             rows, more = read_portion(db, _ROWS, {}, portion, "collections.id")
-            return [_row(db, row) for row in rows], more
+            return [_row(db, row, self._store.vectors.awaited) for row in rows], more
 
         return await self._store.read(read)
 
 
-def _row(db: Database, row: dict[str, Any]) -> VectorStoreRow:
+def _row(db: Database, row: dict[str, Any], awaited: Awaited) -> VectorStoreRow:
     counted = db.execute(
         f"SELECT {STATUS}, count(*), sum(files.size) FROM file_attachments"  # noqa: S608 - only texts of ours
         " JOIN files ON files.id = file_attachments.file"
         " LEFT JOIN documents ON documents.id = file_attachments.document"
-        " WHERE file_attachments.collection = ? GROUP BY 1",
-        [row["id"]],
+        " WHERE file_attachments.collection = :collection GROUP BY 1",
+        {**awaited.values, "collection": row["id"]},
     ).fetchall()
+    counts = {status: count for status, count, _ in counted}
     return msgspec.convert(
         {
             **row,
-            "busy": bool(row["busy"]),
+            "busy": bool(row["busy"]) or counts.get("in_progress", 0) > 0,
             "metadata": msgspec.json.decode(row["metadata"] or "{}"),
-            "counts": {status: count for status, count, _ in counted},
+            "counts": counts,
             "size": sum(size for _, _, size in counted),
         },
         VectorStoreRow,

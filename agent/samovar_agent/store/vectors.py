@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import msgspec
+
 from samovar_agent.store.columns import slices
 from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter
 from samovar_agent.store.fitting import Fitting
@@ -33,6 +35,18 @@ class VectorsState(NamedTuple):
     newest: int
 
 
+class Awaited(NamedTuple):
+    """Which vectors are on their way. - going_on: whether any are. - without: models, by key, that make none now."""
+
+    going_on: bool = False
+    without: frozenset[str] = frozenset()
+
+    @property
+    def values(self) -> dict[str, int | str]:
+        """For conditions that ask whether a file is `searchable`."""
+        return {"going_on": self.going_on, "without": msgspec.json.encode(sorted(self.without)).decode()}
+
+
 class Unembedded(NamedTuple):
     """A chunk that has no vector yet, and what it is made of."""
 
@@ -44,7 +58,12 @@ class Unembedded(NamedTuple):
 
 
 class Vectors:
-    """The table `chunk_vectors`. A model is a key of the caller's; vectors are 32-bit floats, little-endian."""
+    """The table `chunk_vectors`. A model is a key of the caller's; vectors are 32-bit floats, little-endian.
+
+    - awaited: said by who makes them; nobody waits for vectors that never come.
+    """
+
+    awaited = Awaited()
 
     def __init__(self, store: Store) -> None:
         self._store = store

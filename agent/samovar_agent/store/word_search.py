@@ -23,6 +23,9 @@ _SMALL = 10_000
 """Chunks, up to which every one that has a word is scored."""
 _SCORED = 5_000
 """In more chunks than those, the rarest words find so many; the others only decide which of them are best."""
+_MOST_SCORED = 10_000
+"""Chunks, of those that have a word that is in more of them: what came last, and what has it in its title or heading.
+Such a word says next to nothing, and to score a million chunks by it takes a second."""
 _LOOKED_AT = 40_000
 """Entries of the index; words that are in still more chunks are left out: they cost the most and say the least."""
 _AHEAD = 5
@@ -130,7 +133,7 @@ def _best(
     """The best chunks of those that have `rare` words, by all words. - joined: all of the rare words."""
     reach = limit * _AHEAD
     ranked = _ranked(db, rare, reach, joined)
-    complete = len(ranked) < reach
+    complete = len(ranked) < min(reach, _MOST_SCORED)
     if (others := _without(words, rare)) and ranked:
         scores = dict(ranked)
         for chunk, score in _of_these(db, others, list(scores), reach):
@@ -154,12 +157,30 @@ def _without(words: Sequence[str], taken: Sequence[str]) -> list[str]:
 
 def _ranked(db: Database, words: Sequence[str], limit: int, joined: bool) -> Found:
     """The best chunks of all by these words. - joined: of those that have all of them."""
-    return _rows(
-        db,
+    expression = _expression(words, " AND " if joined else " OR ")
+    last = (
         f"SELECT rowid AS id, {_SCORE} AS score FROM chunk_words WHERE chunk_words MATCH :words"  # noqa: S608
-        " ORDER BY score DESC, id LIMIT :limit",
-        {"words": _expression(words, " AND " if joined else " OR "), "limit": limit},
+        " ORDER BY rowid DESC LIMIT :most"
     )
+    ranked = _rows(
+        db,
+        f"SELECT id, score FROM ({last}) ORDER BY score DESC, id LIMIT :limit",  # noqa: S608
+        {"words": expression, "limit": limit, "most": _MOST_SCORED},
+    )
+    if len(words) > 1 or len(ranked) < min(limit, _MOST_SCORED):
+        return ranked
+    both = dict(ranked) | dict(_of_these(db, words, _titled(db, expression), limit))
+    return sorted(both.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+def _titled(db: Database, expression: str) -> list[int]:
+    """Chunks that have it in their title or heading, those that came last."""
+    question = (
+        "SELECT json_group_array(id) FROM (SELECT rowid AS id FROM chunk_words WHERE chunk_words MATCH :words"
+        " ORDER BY rowid DESC LIMIT :most)"
+    )
+    values = {"words": f"{{title heading}} : ({expression})", "most": _MOST_SCORED}
+    return _numbers.decode(db.execute(question, values).fetchone()[0])
 
 
 def _of_these(db: Database, words: Sequence[str], chunks: Sequence[int], limit: int) -> Found:

@@ -35,7 +35,7 @@ from samovar.cli.options import (
 @click.option("--system", metavar="TEXT", help="The system message.")
 @click.option("--stats", is_flag=True, help="Show on stderr what each reply took.")
 @chat_options
-@sampling_options("0.8, and 0.2 about documents")
+@sampling_options("0.8, and 0.2 about documents", "About documents, 1024 without.")
 @json_option
 @no_start_option
 def command(

@@ -16,6 +16,8 @@ from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import DocumentFilter
 from samovar_protocol.replies import ChatReply, DocsAskReply
 from samovar_protocol.requests import (
+    DOCS_ASK_THINKING_TOKENS,
+    DOCS_ASK_TOKENS,
     Chat,
     ConversationCreate,
     ConversationDelete,
@@ -252,7 +254,7 @@ def ask_once(conversation: Conversation, prompt: str, *, as_json: bool, stats: b
         output.show_json(reply if conversation.id is None else _with_id(reply, conversation.id))
     else:
         if reply.finish_reason == "length" and not conversation.is_limited:
-            output.note("(The reply ends here because the model's context is full.)")
+            output.note(cut_line(reply) or "(The reply ends here because the model's context is full.)")
         if isinstance(reply, DocsAskReply):
             sources.show_worth(reply)
     if conversation.keep:
@@ -265,6 +267,14 @@ def _with_id(reply: Reply, id_: int) -> dict[str, Any]:
     """The reply for programs that want to go on with it; a chat's does not say where it is kept."""
     shown: dict[str, Any] = msgspec.to_builtins(reply)
     return shown | {"conversation": id_}
+
+
+def cut_line(reply: Reply) -> str | None:
+    """That an answer from documents ends where the agent's limit for them is; None where it ended otherwise."""
+    tokens = reply.stats.completion_tokens
+    if isinstance(reply, DocsAskReply) and tokens in (DOCS_ASK_TOKENS, DOCS_ASK_THINKING_TOKENS):
+        return f"(The reply ends here after {human.number(tokens)} tokens; --max-tokens allows more.)"
+    return None
 
 
 def kept_line(conversation: Conversation) -> str:

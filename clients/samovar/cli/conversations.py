@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samovar.cli import human, output, session, terminal
-from samovar.cli.options import json_option, no_start_option
+from samovar.cli.options import complete_collection, json_option, no_start_option
 from samovar.cli.output import Column
 
 if TYPE_CHECKING:
@@ -88,6 +88,34 @@ def rename(id_: int, title: tuple[str, ...], as_json: bool, no_start: bool) -> N
         output.show_json(reply)
     else:
         output.say(f"Conversation {id_} is called “{reply.conversation.title}”.")
+
+
+@command.command()
+@click.argument("id_", metavar="ID", type=int)
+@click.option(
+    "-c",
+    "--collection",
+    "collections",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete_collection,
+    help="Ask this collection from now on, and no others; repeatable.",
+)
+@click.option("--no-docs", is_flag=True, help="Ask the model alone from now on.")
+@json_option
+@no_start_option
+def docs(id_: int, collections: tuple[str, ...], no_docs: bool, as_json: bool, no_start: bool) -> None:
+    """Change what documents a conversation asks."""
+    from samovar_protocol.requests import ConversationChange
+
+    if bool(collections) == no_docs:
+        raise click.UsageError("Name collections with -c, or give --no-docs.")
+    reply = session.call(ConversationChange(id=id_, collections=list(collections)), start=not no_start)
+    if as_json:
+        output.show_json(reply)
+        return
+    asked = ", ".join(reply.conversation.collections)
+    output.say(f"Conversation {id_} asks {asked or 'the model alone'}.")
 
 
 @command.command()

@@ -79,15 +79,15 @@ def _offer(names: set[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in sorted(names) if incomplete.lower() in name.lower()]
 
 
-def sampling_options(temperature: str) -> Callable[[F], F]:
+def sampling_options(temperature: str, longest: str = "") -> Callable[[F], F]:
     """How replies are drawn; the command receives them as keywords for `sampling` and `docs_sampling`.
 
-    - temperature: the default, for people.
+    - temperature, longest: the defaults, for people.
     """
-    return lambda function: _sampling_options(function, temperature)
+    return lambda function: _sampling_options(function, temperature, f"Longest reply. {longest}".strip())
 
 
-def _sampling_options(function: F, temperature: str) -> F:
+def _sampling_options(function: F, temperature: str, longest: str) -> F:
     for option in reversed(
         [
             click.option(
@@ -99,7 +99,7 @@ def _sampling_options(function: F, temperature: str) -> F:
             click.option(
                 "--top-p", metavar="X", type=click.FloatRange(0, 1), help="Nucleus sampling; 1 is off. Default 0.95."
             ),
-            click.option("--max-tokens", metavar="N", type=click.IntRange(1, 100_000_000), help="Longest reply."),
+            click.option("--max-tokens", metavar="N", type=click.IntRange(1, 100_000_000), help=longest),
             click.option(
                 "--seed", metavar="N", type=click.IntRange(0, 0xFFFFFFFE), help="Same seed and prompt, same text."
             ),

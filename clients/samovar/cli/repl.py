@@ -8,7 +8,7 @@ import shlex
 import click
 
 from samovar.cli import errors, human, output, sources, terminal
-from samovar.cli.conversation import Conversation, kept_line, stats_line
+from samovar.cli.conversation import Conversation, cut_line, kept_line, stats_line
 from samovar_protocol import SamovarError
 from samovar_protocol.replies import DocsAskReply
 
@@ -79,7 +79,7 @@ class Repl:
             if isinstance(reply, DocsAskReply):
                 sources.show_worth(reply)
             if reply.finish_reason == "length" and not self._conversation.is_limited:
-                output.note("(The context is full. /clear starts afresh.)")
+                output.note(cut_line(reply) or "(The context is full. /clear starts afresh.)")
             if self._conversation.id not in (None, self._said_id):
                 self._said_id = self._conversation.id
                 output.note(kept_line(self._conversation), dim=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 _INDENT = 4
 _WIDTH = 100
 """Characters in a line; fewer on a narrow terminal."""
+_WORD = re.compile(r"\w+")
+_LEAST_WORD = 3
+"""Letters of a word that is looked for."""
+_STEM = 6
+"""Words count as the same when they begin with the same letters."""
+_BEFORE = 30
+"""So many characters are shown before the first word that was looked for."""
 _NAMES = 3
 """So many documents are named; of the others the number is said."""
 
@@ -33,11 +42,31 @@ def place(found: Citation | DocumentPassage) -> str:
     return in_one_line(", ".join(parts))
 
 
-def excerpt(text: str, *, lines: int) -> str:
-    """The beginning of `text`, indented below what it belongs to. - lines: at most so many."""
-    width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) - _INDENT
-    wrapped = textwrap.wrap(in_one_line(text), max(20, width), max_lines=lines, placeholder=" …")
+def excerpt(text: str, *, lines: int, about: str = "") -> str:
+    """Some of `text`, indented below what it belongs to: its beginning, or where most words of `about` stand.
+
+    - lines: at most so many.
+    """
+    width = max(20, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) - _INDENT)
+    text = in_one_line(text)
+    start = _start(text, about, width * (lines - 1))
+    wrapped = textwrap.wrap(f"… {text[start:]}" if start else text, width, max_lines=lines, placeholder=" …")
     return "\n".join(" " * _INDENT + line for line in wrapped)
+
+
+def _start(text: str, about: str, length: int) -> int:
+    """Where the first stretch of so many characters begins that no other has more of the words than."""
+    wanted = {word[:_STEM] for word in _WORD.findall(about.lower()) if len(word) >= _LEAST_WORD}
+    found = [(match.start(), match[0][:_STEM]) for match in _WORD.finditer(text.lower()) if match[0][:_STEM] in wanted]
+    if len(text) != len(text.lower()):  # some letters have two in lower case, and places would not be the same
+        return 0
+    places = [place for place, _ in found]
+    best, most = 0, len({word for place, word in found if place < length})
+    for first, (place, _) in enumerate(found):
+        words = {word for _, word in found[first : bisect_left(places, place + length)]}
+        if len(words) > most:
+            best, most = place, len(words)
+    return text.rfind(" ", 0, max(0, best - _BEFORE)) + 1 if best else 0
 
 
 def in_one_line(text: str) -> str:
@@ -67,6 +96,9 @@ def show_worth(reply: DocsAskReply) -> None:
         output.warn(f"It cites {', '.join(f'[{number}]' for number in reply.unknown)}; there is no such source.")
     for quote in reply.misquotes:
         output.warn(f"It quotes what no source says: “{in_one_line(quote)}”")
+    if reply.withheld:
+        output.note("What the model wrote instead is in none of the documents:")
+        output.note(excerpt(f"“{reply.withheld}”", lines=2), dim=True)
     if reply.note:
         output.note(reply.note)
     output.note(_made_from(reply), dim=True)

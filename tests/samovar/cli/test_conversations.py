@@ -6,6 +6,7 @@ import pytest
 from samovar_protocol.documents import Attachment, ConversationMessage
 from samovar_protocol.replies import ConversationDeleteReply, ConversationReply, ConversationsReply
 from samovar_protocol.requests import (
+    ConversationChange,
     ConversationDelete,
     ConversationRename,
     Conversations,
@@ -49,6 +50,21 @@ def test_show(agent: FakeAgent) -> None:
     assert head.splitlines()[-1] == "Documents  notes"
     assert talk == f"You:\n(with tea.jpg)\nHow long?\n\nsmol:\nFor hours [1].{BELOW}"
     assert agent.requests == [ConversationShow(id=5)]
+
+
+def test_the_documents_that_it_asks(agent: FakeAgent) -> None:
+    agent.replies[ConversationChange] = ConversationReply(conversation=TALK)
+    assert samovar("conversations", "docs", "5", "-c", "notes").stdout == "Conversation 5 asks notes.\n"
+    alone = msgspec.structs.replace(TALK, collections=[])
+    agent.replies[ConversationChange] = ConversationReply(conversation=alone)
+    assert samovar("conversations", "docs", "5", "--no-docs").stdout == "Conversation 5 asks the model alone.\n"
+    assert agent.requests == [
+        ConversationChange(id=5, collections=["notes"]),
+        ConversationChange(id=5, collections=[]),
+    ]
+    assert samovar("conversations", "docs", "5").exit_code == 2
+    assert samovar("conversations", "docs", "5", "-c", "notes", "--no-docs").exit_code == 2
+    assert len(agent.requests) == 2
 
 
 def test_rename(agent: FakeAgent) -> None:

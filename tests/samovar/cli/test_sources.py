@@ -52,6 +52,28 @@ def test_a_quote_has_two_lines_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     assert excerpt("  ", lines=2) == ""
 
 
+def test_an_excerpt_shows_what_was_looked_for() -> None:
+    text = f"{'Nothing of it here. ' * 40}The seal of the samovar has number 77-B. {'More of it. ' * 40}"
+    shown = excerpt(text, lines=3, about="number of the seals")
+    assert shown.startswith("    … ")
+    assert "The seal of the samovar has number 77-B." in " ".join(shown.split())
+    assert len(shown.splitlines()) == 3
+    assert excerpt(text, lines=3, about="zebra") == excerpt(text, lines=3)
+    # Where its beginning has as much, it is shown from its beginning.
+    assert excerpt(text, lines=3, about="nothing here") == excerpt(text, lines=3)
+    assert excerpt("İ " * 300 + "seal", lines=2, about="seal").startswith("    İ")
+
+
+def test_what_was_not_given_stands_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    show_worth(msgspec.structs.replace(ASKED, outcome="not_found", citations=[], withheld="Lima\nis it."))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines()[:2] == [
+        "What the model wrote instead is in none of the documents:",
+        "    “Lima is it.”",
+    ]
+
+
 def test_a_good_answer_has_its_sources_below(capsys: pytest.CaptureFixture[str]) -> None:
     show_worth(ASKED)
     assert capsys.readouterr() == (BELOW, "(The model read 1 passage of tea.pdf.)\n")

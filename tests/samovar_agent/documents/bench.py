@@ -86,6 +86,7 @@ class FakeInstances:
     counted: int = 0
     prompts: list[list[Message]] = field(default_factory=list)
     options: list[object] = field(default_factory=list)
+    samplings: list[object] = field(default_factory=list)
     says: str = "It is hot [1]."
     dimensions: int = DIMENSIONS
     loaded: list[InstanceInfo] = field(default_factory=list)
@@ -123,6 +124,7 @@ class FakeInstances:
     ) -> AsyncGenerator[Text | ChatReply, None]:
         self.prompts.append(list(messages))
         self.options.append(options)
+        self.samplings.append(sampling)
         if self.failures:
             raise self.failures.pop(0)
         for piece in self.says.split(" "):

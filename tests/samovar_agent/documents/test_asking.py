@@ -13,7 +13,7 @@ from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import DocumentFilter
 from samovar_protocol.replies import DocsAskReply
 from samovar_protocol.requests import DocsAsk
-from samovar_protocol.values import ChatOptions, Message, Sampling, Text, Tool
+from samovar_protocol.values import ChatOptions, InstanceInfo, Message, Sampling, Text, Tool
 from tests.samovar_agent.documents.bench import Bench, crashed
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Asked:
         instances = cast("Instances", bench.instances)
         self.conversations = ConversationService(bench.store, EventBus())
         searching = Searching(bench.store, cast("Library", bench.library), instances, bench.models, bench.vectors)
-        self.asking = Asking(bench.store, instances, searching, self.conversations)
+        self.asking = Asking(bench.store, cast("Library", bench.library), instances, searching, self.conversations)
 
     async def ask(self, question: str = "When is the rent due?", **options: Any) -> DocsAskReply:
         items = [item async for item in self.asking.ask(DocsAsk(question=question, **options), client="test")]
@@ -221,3 +221,62 @@ async def test_who_leaves_stops_the_work(asked: Asked) -> None:
             break
     await items.aclose()
     assert len(asked.instances.prompts) == 1
+
+
+async def test_an_answer_of_which_the_sources_have_nothing_is_not_given(asked: Asked) -> None:
+    asked.instances.says = "The capital of Peru is Lima."
+    reply = await asked.ask("What is the capital of Peru?")
+    assert (reply.text, reply.outcome, reply.withheld) == (NOT_FOUND, "not_found", "The capital of Peru is Lima.")
+    assert reply.model is not None
+    assert reply.citations == []
+
+
+async def test_what_was_not_given_is_not_kept_either(asked: Asked) -> None:
+    info = await asked.conversations.create("")
+    asked.instances.says = "The capital of Peru is Lima."
+    await asked.ask("What is the capital of Peru?", conversation=info.id)
+    kept = (await asked.conversations.show(info.id)).messages
+    assert [turn.message.content for turn in kept] == ["What is the capital of Peru?", NOT_FOUND]
+
+
+async def test_a_reply_without_a_word(asked: Asked) -> None:
+    asked.instances.says = ""
+    reply = await asked.ask()
+    assert (reply.text, reply.outcome, reply.withheld) == (NOT_FOUND, "not_found", "")
+    assert "no answer" in reply.note
+
+
+async def test_a_reply_has_a_limit_where_nobody_gave_one(asked: Asked) -> None:
+    await asked.ask()
+    await asked.ask(sampling=Sampling(max_tokens=7))
+    asked.bench.add_model("acme/chat", capabilities=("chat", "thinking"))
+    asked.instances.loaded = [InstanceInfo(identifier="acme/chat", model="acme/chat", state="ready")]
+    await asked.ask()
+    await asked.ask(options=ChatOptions(thinking=False))
+    limits = [cast("Sampling", sampling).max_tokens for sampling in asked.instances.samplings]
+    assert limits == [1024, 7, 4096, 1024]
+
+
+async def test_a_model_that_goes_on_writing_sources_is_stopped(asked: Asked) -> None:
+    await asked.ask(sampling=Sampling(stop=["END"]))
+    [sampling] = asked.instances.samplings
+    stops = cast("Sampling", sampling).stop
+    assert stops[0] == "END"
+    assert f"<source 1{stops[1]}\n" in asked.prompt[-1].content
+    assert f"</source{stops[1]}\n" in asked.prompt[-1].content
+    await asked.ask(sampling=Sampling(stop=["END"] * 16))
+    assert len(cast("Sampling", asked.instances.samplings[-1]).stop) == 16
+
+
+async def test_a_conversation_of_a_thousand_turns_goes_on(asked: Asked) -> None:
+    history = [
+        Message(role="user" if number % 2 == 0 else "assistant", content=f"turn {number} " + "word " * 30)
+        for number in range(1000)
+    ]
+    reply = await asked.ask(history=history)
+    assert reply.outcome == "answered"
+    assert "turns were left out" in reply.note
+    assert asked.prompt[1].role == "user"
+    assert "turn 999" in asked.prompt[-2].content
+    words = sum(len(turn.content.split()) for turn in asked.prompt)
+    assert 800 < words < asked.instances.context

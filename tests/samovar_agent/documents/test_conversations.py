@@ -79,6 +79,22 @@ async def test_a_title_that_somebody_gave_stays(told: Told) -> None:
     assert [title for title, _ in told.events] == ["The flat", "The flat", "My flat"]
 
 
+async def test_it_can_ask_other_collections(told: Told, documents_bench: Bench) -> None:
+    for name in ("notes", "papers"):
+        await documents_bench.store.collections.create(name)
+    info = await told.service.create("Tea", ["notes"])
+    changed = await told.service.change(info.id, collections=["papers", "notes", "papers"])
+    assert (changed.title, changed.collections) == ("Tea", ["papers", "notes"])
+    changed = await told.service.change(info.id, title="Coffee", collections=[])
+    assert (changed.title, changed.collections) == ("Coffee", [])
+    assert [title for title, _ in told.events] == ["Tea", "Tea", "Coffee"]
+    with pytest.raises(SamovarError):
+        await told.service.change(info.id, collections=["none"])
+    with pytest.raises(SamovarError):
+        await told.service.change(info.id)
+    assert len(told.events) == 3
+
+
 async def test_the_last_changed_is_the_first(told: Told) -> None:
     first = await told.service.create("first")
     second = await told.service.create("second")
@@ -104,6 +120,7 @@ async def test_what_is_not_there(told: Told) -> None:
         service.get(9),
         service.show(9),
         service.rename(9, "x"),
+        service.change(9, collections=[]),
         service.history(9),
         service.keep(9, QUESTION, ANSWER, model=None),
     ):

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from samovar_agent.documents.embedding import Embedding
+from samovar_agent.store.vectors import Awaited
 from samovar_protocol import FailureCode, SamovarError
 from tests.samovar_agent.documents.bench import Bench, crashed, until, until_so
 
@@ -72,6 +73,27 @@ async def test_many_go_in_several_requests_each_once(running: Running) -> None:
     sent = [text for _, texts in running.bench.instances.embedded for text in texts]
     assert len(sent) == len(set(sent)) == 300
     assert len(running.bench.instances.embedded) > 1
+
+
+async def test_who_waits_for_vectors_is_told_whether_any_come(running: Running) -> None:
+    bench = running.bench
+    bench.add_model(SMALL)
+    bench.instances.gate = asyncio.Event()
+    await collection_of(bench, 2)
+    await collection_of(bench, 2, model=OTHER, name="papers")  # a model that is not there
+    vectors = bench.store.vectors
+    assert vectors.awaited == Awaited(going_on=False)
+    running.embedding.wake()
+    assert vectors.awaited == Awaited(going_on=True)
+    running.start()
+    await until(lambda: bench.instances.asked > 0)
+    assert vectors.awaited.going_on
+    bench.instances.gate.set()
+    await until(lambda: vectors.awaited == Awaited(going_on=False, without=frozenset({OTHER})))
+    running.embedding.wake()
+    assert vectors.awaited == Awaited(going_on=True, without=frozenset({OTHER}))
+    await running.stop()
+    assert not vectors.awaited.going_on
 
 
 async def test_what_comes_later_is_noticed_when_it_is_woken(running: Running) -> None:

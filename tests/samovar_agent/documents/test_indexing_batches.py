@@ -39,6 +39,20 @@ async def test_what_is_collected_while_a_batch_is_stored_is_the_next(monkeypatch
     assert stored == [[0], [1, 2, 3]]
 
 
+async def test_nothing_much_waits_while_nothing_is_stored() -> None:
+    stored: list[int] = []
+
+    async def put(batch: Sequence[Read]) -> None:
+        stored.append(len(batch))
+
+    batches = Batches(put)
+    for number in range(4):
+        await batches.add(read(number, "x" * 600_000))
+        await asyncio.sleep(0)
+    assert stored == [1, 2], "the first at once, then what is worth it"
+    await batches.flush()
+
+
 async def test_no_more_is_collected_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexing_batches, "_BATCH_CHARACTERS", 10)
     free = asyncio.Event()
@@ -89,11 +103,25 @@ async def test_works_are_begun_before_their_turn_and_end_with_whoever_wanted_the
             raise
         return number
 
-    async with aclosing(in_turn(work(number) for number in range(10))) as results:
+    async with aclosing(in_turn((2_000_000, work(number)) for number in range(10))) as results:
         found = [await anext(results), await anext(results)]
     assert found == [0, 1]
-    assert 2 in begun
+    assert begun == [0, 1, 2], "large files are not collected in memory"
     assert ended == begun[2:]
+
+
+async def test_of_small_works_more_are_begun_before_their_turn() -> None:
+    begun: list[int] = []
+
+    async def work(number: int) -> int:
+        begun.append(number)
+        await asyncio.sleep(0)
+        return number
+
+    async with aclosing(in_turn((10_000, work(number)) for number in range(100))) as results:
+        assert await anext(results) == 0
+        assert 20 < len(begun) < 40
+        assert [number async for number in results] == list(range(1, 100))
 
 
 async def test_what_goes_on_ahead_is_waited_for() -> None:

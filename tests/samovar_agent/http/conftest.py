@@ -1,6 +1,7 @@
 """A real server on a free port, over parts of the agent that do what the test says."""
 
 import asyncio
+import contextlib
 import json
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -15,7 +16,8 @@ import openai
 import pytest
 
 from samovar_agent.documents.conversations import ConversationService
-from samovar_agent.engine.interface import Finished
+from samovar_agent.engine.instances import Keep
+from samovar_agent.engine.interface import Detokenized, Finished, RenderedPrompt, Tokenization, Tokenized
 from samovar_agent.engine.reply import ReplyBuilder
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
@@ -78,6 +80,8 @@ class FakeInstances:
     calls: list[tuple[str, Sequence[Message], Sampling, ChatOptions]] = field(default_factory=list)
     others: list[tuple[Any, ...]] = field(default_factory=list)
     clients: list[str] = field(default_factory=list)
+    keeps: list[Keep] = field(default_factory=list)
+    completed: list[dict[str, Any]] = field(default_factory=list)
     endless: bool = False
     said: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,10 +90,33 @@ class FakeInstances:
         return self.loaded
 
     async def generate(
-        self, model: str, messages: Sequence[Message], sampling: Sampling, options: ChatOptions, *, client: str
+        self,
+        model: str,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        options: ChatOptions,
+        *,
+        client: str,
+        keep: Keep = Keep(),  # noqa: B008
     ) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
         self.calls.append((model, messages, sampling, options))
         self.clients.append(client)
+        self.keeps.append(keep)
+        async with contextlib.aclosing(self._replies(model, options)) as items:
+            async for item in items:
+                yield item
+
+    async def complete(
+        self, model: str, prompt: str | list[int], sampling: Sampling, options: ChatOptions, **more: Any
+    ) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
+        """Says the same as `generate`; what it was asked is in `completed`, by the parameters' names."""
+        self.completed.append({"model": model, "prompt": prompt, "sampling": sampling, "options": options, **more})
+        self.keeps.append(more["keep"])
+        async with contextlib.aclosing(self._replies(model, options)) as items:
+            async for item in items:
+                yield item
+
+    async def _replies(self, model: str, options: ChatOptions) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
         if model == "nobody/knows":
             raise SamovarError(
                 FailureCode.MODEL_UNKNOWN, "No model is called 'nobody/knows'.", hint="See `samovar ls`."
@@ -115,22 +142,45 @@ class FakeInstances:
         finally:
             self.closed.set()
 
+    async def tokenize(self, model: str | None, wanted: Tokenization) -> Tokenized:
+        """A token a character, its code."""
+        self.others.append((model, wanted))
+        tokens = [[1] * wanted.begin + [ord(character) for character in text] for text in wanted.texts]
+        return Tokenized(counts=[len(each) for each in tokens], tokens=tokens)
+
+    async def detokenize(self, model: str | None, tokens: Sequence[int]) -> Detokenized:
+        self.others.append((model, list(tokens)))
+        pieces = [bytes([token]) if token < 256 else chr(token).encode() for token in tokens]
+        return Detokenized(text=b"".join(pieces).decode("utf-8", "replace"), pieces=pieces)
+
+    async def render(
+        self,
+        model: str | None,
+        messages: Sequence[Message],
+        options: ChatOptions = ChatOptions(),  # noqa: B008
+    ) -> RenderedPrompt:
+        self.others.append((model, messages, options))
+        text = "".join(f"<{message.role}>{message.content}" for message in messages)
+        return RenderedPrompt(text=text, tokens=[ord(character) for character in text])
+
     async def count_tokens(self, model: str, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
 
     async def embed(
-        self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str
+        self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str, keep: Keep
     ) -> AsyncGenerator[Progress | EmbedReply, None]:
         self.others.append((model, inputs, dimensions))
+        self.keeps.append(keep)
         async for progress in self._begin():
             yield progress
         data = b"".join(array("f", vector).tobytes() for vector in self.vectors)
         yield EmbedReply(model=KEY, dimensions=len(self.vectors[0]), vectors=data, prompt_tokens=7, seconds=0.5)
 
     async def rerank(
-        self, model: str, query: str, documents: Sequence[str], *, top: int | None, client: str
+        self, model: str, query: str, documents: Sequence[str], *, top: int | None, client: str, keep: Keep
     ) -> AsyncGenerator[Progress | RerankReply, None]:
         self.others.append((model, query, documents, top))
+        self.keeps.append(keep)
         async for progress in self._begin():
             yield progress
         ranked = [RankedDocument(index=index, score=score) for index, score in enumerate(self.scores)]

@@ -43,7 +43,9 @@ async def test_too_many_at_once_are_told_when_to_come_back(agent: Agent, browser
     assert int(answer.headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/models/", "/v1/chat/completions/x", "/%2e%2e/etc"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/v1", "/v1/nothing", "/v1/models/", "/v1/chat/completions/x", "/%2e%2e/etc"]
+)
 async def test_unknown_routes_are_404(agent: Agent, browser: Browser, path: str) -> None:
     answer = await browser.ask("GET", path)
     assert (answer.status, answer.error["code"], answer.error["type"]) == (404, "not_found", "not_found_error")

@@ -20,7 +20,7 @@ from tests.samovar_agent.http.fake_documents import FakeDocuments
 from tests.samovar_agent.http.raw import ask
 
 CORS = "Access-Control-Allow-Origin"
-UNKNOWN = [("GET", "/"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
+UNKNOWN = [("GET", "/nothing"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
 
 
 def every_route() -> Iterator[tuple[str, str]]:
@@ -42,7 +42,7 @@ async def test_a_foreign_host_is_refused_everywhere(
     agent: Agent, browser: Browser, method: str, path: str, host: str
 ) -> None:
     answer = await browser.ask(method, path, headers={"Host": host}, json=chat_body() if method == "POST" else None)
-    assert (answer.status, answer.error["code"]) == (403, "forbidden")
+    assert answer.status == 403 and b"error" in answer.body  # in the shape of its dialect
     assert not agent.instances.calls
 
 
@@ -53,7 +53,7 @@ async def test_a_foreign_origin_is_refused_everywhere(
 ) -> None:
     body = chat_body() if method == "POST" else None
     answer = await browser.ask(method, path, headers={"Origin": origin}, json=body)
-    assert (answer.status, answer.error["code"]) == (403, "forbidden")
+    assert answer.status == 403 and b"error" in answer.body  # in the shape of its dialect
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
     assert not agent.instances.calls
 
@@ -172,7 +172,7 @@ async def test_every_change_is_refused_that_a_browser_sends_without_asking(
 ) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         answer = await browser.ask(method, path, data=b"{}", headers={"Content-Type": kind})
-        assert (answer.status, answer.error["code"]) == (415, "bad_request")
+        assert answer.status == 415 and b"error" in answer.body
 
 
 async def test_json_with_a_charset_is_json(agent: Agent, browser: Browser) -> None:

@@ -67,7 +67,7 @@ async def test_new_requests_during_a_stop_are_503(
 ) -> None:
     slow_end = asyncio.Event()
 
-    async def generate(*_: object, client: str) -> Any:
+    async def generate(*_: object, **__: object) -> Any:
         agent.instances.calls.append(("", [], None))  # type: ignore[arg-type]
         try:
             await asyncio.Event().wait()

@@ -50,6 +50,17 @@ class TestListing:
         assert info.added_at == pytest.approx(path.stat().st_mtime)
         assert home.published == [LibraryChanged(models=1)]
 
+    async def test_what_its_file_said_is_remembered(self, home: Home) -> None:
+        ours(home, "Acme/Tiny/Tiny.F16.gguf", file_type=1)
+        broken = home.places.models / "Acme" / "Broken" / "b.gguf"
+        broken.parent.mkdir(parents=True)
+        broken.write_bytes(b"no model")
+        await home.library.refresh()
+        header = home.library.header("Acme/Tiny")
+        assert header is not None and (header.architecture, header.quantization) == ("llama", "F16")
+        assert home.keys() == ["Acme/Broken", "Acme/Tiny"]
+        assert home.library.header("Acme/Broken") is None and home.library.header("nobody/knows") is None
+
     async def test_nothing_is_published_where_nothing_changed(self, home: Home) -> None:
         ours(home, "Acme/Tiny/Tiny.F16.gguf")
         await home.library.refresh()
@@ -283,7 +294,14 @@ class TestNames:
 
     async def test_the_catalog_is_suggested(self, home: Home) -> None:
         await home.library.rm("135m")
-        assert failure(home, "smollm2-135m").hint == "Run `samovar get SmolLM2-135M-Instruct`."
+        hint = failure(home, "smollm2-135m").hint
+        assert hint.startswith("Run `samovar get SmolLM2-135M-Instruct`. Here are ")
+
+    async def test_what_there_is_is_listed(self, home: Home) -> None:
+        ready = [model.key for model in home.library.ls() if model.state == "ready"]
+        error = failure(home, "nobody/knows")
+        assert error.failure.details == {"models": ready}
+        assert all(key in error.hint for key in ready)
 
 
 class TestFind:

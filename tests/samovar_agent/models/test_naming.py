@@ -4,7 +4,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samovar_agent.models.naming import Named, Names, meant, near
+from samovar_agent.models.naming import Named, Names, meanings, meant, near
 
 WORDS = st.lists(st.sampled_from(["qwen3", "smol", "135m", "4b", "gguf", "Q8_0", "ä", "模型"]), min_size=1, max_size=4)
 MODELS = st.lists(
@@ -56,3 +56,13 @@ def test_ten_thousand_names_cost_little() -> None:
 def test_near_names_are_found_among_many() -> None:
     names = [f"some-other-{n}" for n in range(3000)] + ["Qwen/Qwen3-4B-Thinking"]
     assert near("qwen3-4b-thinkign", names)[0] == "Qwen/Qwen3-4B-Thinking"
+
+
+def test_what_a_name_can_stand_for() -> None:
+    assert list(meanings("smollm2")) == ["smollm2"]
+    assert list(meanings("smollm2:latest")) == ["smollm2:latest", "smollm2"]
+    assert list(meanings("smollm2:135m")) == ["smollm2:135m", "smollm2@135m", "smollm2-135m"]
+    assert list(meanings("a:1b-it-q4_0"))[-1] == "a-1b-it@q4_0"
+    assert list(meanings("hf.co/user/repo:Q4_0"))[:2] == ["user/repo:Q4_0", "user/repo@Q4_0"]
+    for odd in ("", ":", "a:", ":b", "a:b/c"):
+        assert list(meanings(odd)) == [odd]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from samovar_agent.store.attachments import Attributes, NewAttachment
 from samovar_agent.store.documents import NewDocument
 from samovar_agent.store.portions import Portion
 from samovar_agent.store.store import Store
+from samovar_agent.store.vectors import Awaited
+from tests.samovar_agent.store.documents_made import chunks_of, digest_of, vector_of
 
 
 async def attach(
@@ -44,6 +48,40 @@ async def test_the_status_follows_the_document(store: Store) -> None:
         found, _ = await store.attachments.ls(collection, Portion(), status=status)  # type: ignore[arg-type]
         assert [row.name for row in found] == expected
     assert (await store.vector_stores.get(collection)).counts == {"failed": 1, "cancelled": 1, "in_progress": 1}
+
+
+async def test_what_is_completed_has_its_vectors_where_these_are_on_their_way(store: Store) -> None:
+    collection, _, _ = await attach(store, "a", "b", batch=True)
+    for taken in await store.documents.take(2):
+        read = msgspec.structs.replace(taken, sha256=digest_of([taken.name]), media_type="text/plain", title="")
+        chunks = chunks_of([f"{taken.name} one", f"{taken.name} two"])
+        await store.documents.put_documents([(read, chunks)], recipe="x")
+    ids = [found.chunk for found in await store.vectors.without("small", collection)]
+    assert len(ids) == 4
+
+    async def seen() -> tuple[dict[str, str], bool, dict[str, int]]:
+        batch = await store.attachments.find_batch(1)
+        row = await store.vector_stores.get(collection)
+        assert batch is not None
+        assert batch.counts == row.counts
+        return await statuses(store, collection), row.busy, {str(status): count for status, count in row.counts.items()}
+
+    ready = ({"a": "completed", "b": "completed"}, False, {"completed": 2})
+    store.vectors.awaited = Awaited(going_on=True)
+    assert await seen() == ready, "it is searched by words"
+    await store.collections.set_models(collection, model="small")
+    assert (await seen())[0] == {"a": "in_progress", "b": "in_progress"}
+    await store.vectors.put_vectors("small", [(id_, vector_of(1)) for id_ in ids[:3]])
+    assert await seen() == ({"a": "completed", "b": "in_progress"}, True, {"completed": 1, "in_progress": 1})
+    rows, _ = await store.attachments.ls(collection, Portion(), status="in_progress")
+    assert [row.name for row in rows] == ["b"]
+    for none_come in (Awaited(going_on=True, without=frozenset({"small"})), Awaited(going_on=False)):
+        store.vectors.awaited = none_come
+        assert await seen() == ready
+    store.vectors.awaited = Awaited(going_on=True, without=frozenset({"other"}))
+    assert (await seen())[1]
+    await store.vectors.put_vectors("small", [(ids[3], vector_of(1))])
+    assert await seen() == ready
 
 
 async def test_a_file_attached_again_keeps_its_place(store: Store) -> None:

@@ -173,6 +173,23 @@ async def test_where_all_words_are_common_those_come_first_that_have_two(
     assert (await found(store, "tea milk", limit=100))[:10] == both
 
 
+async def test_of_a_word_that_is_everywhere_not_every_chunk_is_scored(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await folder(store)
+    await indexed(store, source, "/papers/a", ["Of tea and of water."], title="Tea")
+    await indexed(store, source, "/papers/b", ["Tea, tea and tea."], title="Other")
+    await indexed(store, source, "/papers/c", ["Tea and water."] * 60, title="More")
+    assert await found(store, "tea", limit=2) == [2, 1]
+    for name, most in (("_SMALL", 1), ("_SCORED", 1), ("_MOST_SCORED", 10)):
+        monkeypatch.setattr(word_search, name, most)
+    # What has it in its title, and what came last; not what lies between them.
+    assert await found(store, "tea", limit=1) == [1]
+    assert await found(store, "tea", limit=2) == [1, 53]
+    assert await found(store, "tea water", limit=2) == [53, 54]
+    assert len(await found(store, "tea", limit=60)) == 60
+
+
 async def test_what_fits_is_remembered_until_something_changes_that(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from samovar_agent.store.store import Store
@@ -46,7 +48,7 @@ async def test_the_last_changed_comes_first(store: Store) -> None:
     assert [row.id for row in await store.conversations.ls()] == [second.id, first.id]
     await store.conversations.append(first.id, QUESTION)
     assert [row.id for row in await store.conversations.ls()] == [first.id, second.id]
-    await store.conversations.rename(second.id, "renamed")
+    await store.conversations.change(second.id, title="renamed")
     assert [row.title for row in await store.conversations.ls(limit=1)] == ["renamed"]
 
 
@@ -71,3 +73,24 @@ async def test_a_deleted_conversation_takes_its_turns_along(store: Store) -> Non
         with pytest.raises(SamovarError) as caught:
             await attempt
         assert caught.value.code == FailureCode.NOT_FOUND
+
+
+async def test_a_question_and_its_answer_come_together(store: Store) -> None:
+    made = await store.conversations.create()
+    pairs = [
+        store.conversations.append_pair(
+            made.id,
+            Message(role="user", content=f"{number}?"),
+            Message(role="assistant", content=f"{number}!"),
+            title=f"About {number}",
+        )
+        for number in range(20)
+    ]
+    await asyncio.gather(*pairs)
+    said = [row.message.content for row in await store.conversations.messages(made.id)]
+    assert len(said) == 40
+    assert [question[:-1] for question in said[::2]] == [answer[:-1] for answer in said[1::2]]
+    assert (await store.conversations.get(made.id)).title == f"About {said[0][:-1]}"
+    with pytest.raises(SamovarError) as raised:
+        await store.conversations.append_pair(99, QUESTION, ANSWER)
+    assert raised.value.code == FailureCode.NOT_FOUND

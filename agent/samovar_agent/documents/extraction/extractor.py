@@ -1,4 +1,4 @@
-"""The agent's side: hands files to the process that reads them, one at a time, and ends it where it does not behave."""
+"""The agent's side: hands files to the process that reads them, and ends it where it does not behave."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from samovar_agent.documents.extracted import Extracted
 from samovar_agent.documents.extraction import wire
 from samovar_agent.documents.extraction.limits import Limits
 from samovar_agent.documents.extraction.names import file_title
-from samovar_agent.documents.extraction.reading import Failed, ReadingProcess
+from samovar_agent.documents.extraction.reading import Failed, KilledError, ReadingProcess, Unread
 from samovar_agent.store.contents import NewChunk
 from samovar_protocol import FailureCode, SamovarError
 
@@ -22,6 +22,9 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "samovar_agent.documents.extractio
 
 _HARMLESS = frozenset({"text/plain", "text/markdown", "text/csv", "text/tab-separated-values"})
 """No library reads these, so nothing is left behind; a process for every 500 notes would take longer than the notes."""
+
+_ATTEMPTS = 3
+"""Processes that are begun for one file where something outside kills them."""
 
 
 class Extractor:
@@ -40,9 +43,9 @@ class Extractor:
         self._scratch = scratch
         self._limits = limits or Limits()
         self._command = tuple(command)
-        self._turn = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        self._waiting = 0
         self._process: ReadingProcess | None = None
-        self._files = 0
         self._idle: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
 
@@ -52,7 +55,7 @@ class Extractor:
         return self._process.pid if self._process is not None else None
 
     async def extract(self, path: Path) -> Extracted:
-        """Read a file; who else asks meanwhile waits. Cancelling ends the process with the file.
+        """Read a file, after those that were asked for before. Cancelling ends the process with the file.
 
         Whatever is wrong with the file is in the result's `problem`. Raises `internal` where no process can be started.
         """
@@ -67,45 +70,72 @@ class Extractor:
         return done.extracted, done.chunks
 
     async def _read(self, path: Path, cut_into: int) -> wire.Done:
-        async with self._turn:
-            self._stop_idling()
-            process = await self._running()
-            try:
-                done = await process.read(path, cut_into)
-            except Failed as failed:
-                await self._end()
-                title = file_title(os.fsencode(path))
-                media_type = "application/octet-stream"
-                return wire.Done(Extracted(title=title, media_type=media_type, text="", problem=failed.problem))
-            except BaseException:
-                await self._end()
-                raise
-            self._files += done.extracted.media_type not in _HARMLESS
-            if done.exhausted or self._files >= self._limits.files:
-                await self._end()
-            else:
+        self._waiting += 1
+        self._stop_idling()
+        try:
+            return await self._done(path, cut_into)
+        except Failed as failed:
+            title, media_type = file_title(os.fsencode(path)), "application/octet-stream"
+            return wire.Done(Extracted(title=title, media_type=media_type, text="", problem=failed.problem))
+        finally:
+            self._waiting -= 1
+            if not self._waiting and self._process is not None:
                 self._idle = asyncio.get_running_loop().call_later(self._limits.idle_seconds, self._idled)
-            return done
+
+    async def _done(self, path: Path, cut_into: int) -> wire.Done:
+        """What a process says of a file; another one where somebody killed the first, which is no fault of the file."""
+        killed = 0
+        while True:
+            try:
+                return await self._asked(path, cut_into)
+            except Unread:
+                continue
+            except (Failed, KilledError) as failed:
+                killed += 1
+                if killed == _ATTEMPTS or (isinstance(failed, Failed) and not failed.killed):
+                    raise
+
+    async def _asked(self, path: Path, cut_into: int) -> wire.Done:
+        async with self._changing:
+            process = await self._running()
+            asked = process.ask(path, cut_into)
+            process.files += 1
+        try:
+            done = await asked
+        except Unread:
+            raise
+        except BaseException:  # it failed, or nobody wants it any more
+            await self._end(process)
+            raise
+        if done.exhausted:
+            await self._end(process)
+        elif done.extracted.media_type in _HARMLESS:
+            process.files -= 1
+        return done
 
     async def close(self) -> None:
-        """End the process; a file that is being read comes to its end first."""
-        async with self._turn:
+        """End the process; files that are being read come to their end first."""
+        async with self._changing:
             self._stop_idling()
-            await self._end()
+            if self._process is not None:
+                await self._process.drained()
+                await self._end(self._process)
 
     async def _running(self) -> ReadingProcess:
-        if self._process is not None and not self._process.is_running:  # killed from outside between two files
-            await self._end()
+        process = self._process
+        if process is not None and process.is_running and process.files >= self._limits.files:
+            await process.drained()  # those may have been files that leave nothing behind
+        if process is not None and (not process.is_running or process.files >= self._limits.files):
+            await self._end(process)
         if self._process is None:
             _empty(self._scratch)
             self._process = await ReadingProcess.start(self._command, self._limits, self._scratch)
-            self._files = 0
         return self._process
 
-    async def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            await process.kill()
+    async def _end(self, process: ReadingProcess) -> None:
+        if self._process is process:
+            self._process = None
+        await process.kill()
 
     def _stop_idling(self) -> None:
         if self._idle is not None:
@@ -113,7 +143,7 @@ class Extractor:
             self._idle = None
 
     def _idled(self) -> None:
-        if not self._turn.locked():
+        if not self._waiting:
             self._ending = asyncio.create_task(self.close())
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from samovar_agent.engine.worker.fill import FillTokens
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_agent.engine.worker.library import Log, low_level
 
@@ -100,6 +101,35 @@ class Model:
         """All tokens that end the model's turn."""
         ends = self.llama.llama_vocab_is_eog
         return frozenset(token for token in range(self.vocabulary_size) if ends(self.vocabulary, token))
+
+    @cached_property
+    def fill_tokens(self) -> FillTokens | None:
+        """The markers for filling in the middle; None where the model lacks one of those that it takes."""
+        llama, vocabulary = self.llama, self.vocabulary
+        prefix, suffix, middle = (
+            int(token(vocabulary))
+            for token in (llama.llama_vocab_fim_pre, llama.llama_vocab_fim_suf, llama.llama_vocab_fim_mid)
+        )
+        if min(prefix, suffix, middle) < 0:
+            return None
+        repository, separator, padding = (
+            int(token(vocabulary))
+            for token in (llama.llama_vocab_fim_rep, llama.llama_vocab_fim_sep, llama.llama_vocab_fim_pad)
+        )
+        return FillTokens(
+            prefix=prefix,
+            suffix=suffix,
+            middle=middle,
+            repository=repository if repository >= 0 else None,
+            separator=separator if separator >= 0 else None,
+            others=(padding,) if padding >= 0 else (),
+        )
+
+    @cached_property
+    def can_join(self) -> bool:
+        """Whether llama.cpp's sampler for filling in works: it ends a text with one of these, and aborts without."""
+        llama, vocabulary = self.llama, self.vocabulary
+        return max(int(llama.llama_vocab_eot(vocabulary)), int(llama.llama_vocab_eos(vocabulary))) >= 0
 
     def is_end(self, token: int) -> bool:
         """Whether the model ends its turn with this token."""

@@ -27,7 +27,7 @@ def preparer(model: Model, template: ChatTemplate, context_length: int) -> Calla
                 hint="Choose an embedding or reranking model.",
             )
         generation = request.generation
-        prepared = prepare(model, template, generation)
+        prepared = prepare(model, template, generation, context_length=context_length)
         check_room(len(prepared.tokens), context_length)
         job = Job(request.id, generation, received, prepared.stop_tokens)
         first = Sampler(
@@ -36,6 +36,7 @@ def preparer(model: Model, template: ChatTemplate, context_length: int) -> Calla
             prepared.tokens,
             grammar=prepared.constraint,
             context_length=context_length,
+            joined=generation.suffix is not None and generation.infill.joined,
         )
         for choice in range(generation.options.n):
             sampler = first.fork(choice) if choice else first

@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 
 from samovar_agent.engine.interface import Generation, RenderedPrompt
 from samovar_agent.engine.worker.constraint import Constraint
+from samovar_agent.engine.worker.fill import FillTokens, fill_prompt, fill_tokens
+from samovar_agent.engine.worker.line_limits import LimitedLines
 from samovar_agent.engine.worker.model import Model
 from samovar_agent.engine.worker.output import Family, parser_for
 from samovar_agent.engine.worker.output.reasoning import reasoning_frame
@@ -42,6 +44,10 @@ class Vocabulary(Protocol):
     def end_tokens(self) -> frozenset[int]:
         """All tokens that end the model's turn."""
 
+    @property
+    def fill_tokens(self) -> FillTokens | None:
+        """The markers for filling in the middle; None where the model has none."""
+
     def tokenize(self, text: str, *, special: bool, bos: bool = False) -> list[int]:
         """The tokens of a text."""
 
@@ -68,26 +74,35 @@ _constraints = ConstraintCache()
 _known: WeakKeyDictionary[Vocabulary, KnownTokens] = WeakKeyDictionary()
 
 
-def prepare(model: Vocabulary, template: ChatTemplate, generation: Generation) -> Prepared:
+def prepare(
+    model: Vocabulary, template: ChatTemplate, generation: Generation, *, context_length: int | None = None
+) -> Prepared:
     """Everything but the computing. May be called by several threads.
 
-    Raises `bad_request` for an empty prompt, tokens that the model does not have, tools, schemas and grammars that
-    cannot be, and what the template says.
+    - context_length: for prompts that may be shortened. Raises `bad_request` for an empty prompt, tokens that the model
+    does not have, tools, schemas and grammars that cannot be, and what the template says; and `model_unsupported` for a
+    suffix that the model cannot write up to.
     """
     sampling = generation.sampling
     check_tokens(model, [*sampling.stop_tokens, *sampling.logit_bias])
-    if generation.prompt is None:
+    own_ends = model.end_tokens
+    if generation.suffix is not None:
+        tokens, constraint, parser = _fill(model, generation, context_length)
+        own_ends |= fill_tokens(model).all
+    elif generation.prompt is None:
         tokens, constraint, parser = _conversation(model, template, generation)
     else:
         tokens, constraint, parser = _raw(model, generation.prompt, generation)
     if not tokens:
         raise SamovarError(FailureCode.BAD_REQUEST, "The prompt is empty.", hint="Send at least one message with text.")
-    ends = frozenset[int]() if sampling.ignore_eos else model.end_tokens
+    ends = frozenset[int]() if sampling.ignore_eos else own_ends
     return Prepared(tokens, constraint, ends.union(sampling.stop_tokens), parser)
 
 
 def rendered(model: Vocabulary, template: ChatTemplate, generation: Generation) -> RenderedPrompt:
     """The prompt of a request, without computing anything; raises what `prepare` does for it."""
+    if generation.suffix is not None:
+        return RenderedPrompt(text="", tokens=fill_prompt(model, generation, None))
     if generation.prompt is not None:
         tokens, _, _ = _raw(model, generation.prompt, generation)
         return RenderedPrompt(text=generation.prompt if isinstance(generation.prompt, str) else "", tokens=tokens)
@@ -128,8 +143,24 @@ def _raw(model: Vocabulary, prompt: str | list[int], generation: Generation) -> 
     else:
         tokens = prompt
         check_tokens(model, tokens)
-    wanted = Wanted(family=Family.JSON, reply_format=generation.options.reply_format)
-    return tokens, _constraints.get(wanted), _plain(model, generation.sampling.stop)
+    return tokens, _format(generation), _plain(model, generation.sampling.stop)
+
+
+def _fill(model: Vocabulary, generation: Generation, context_length: int | None) -> _Parts:
+    tokens = fill_prompt(model, generation, context_length)
+    infill, plain = generation.infill, _plain(model, generation.sampling.stop)
+    parser = plain
+    if infill.indent or infill.seconds is not None:
+
+        def limited(choice: int) -> ReplyParser:
+            return LimitedLines(plain(choice), indent=infill.indent, seconds=infill.seconds)
+
+        parser = limited
+    return tokens, _format(generation), parser
+
+
+def _format(generation: Generation) -> Constraint | None:
+    return _constraints.get(Wanted(family=Family.JSON, reply_format=generation.options.reply_format))
 
 
 def _conversation(model: Vocabulary, template: ChatTemplate, generation: Generation) -> _Parts:

@@ -26,6 +26,8 @@ LEAST_TEMPERATURE = 1e-5
 """Below, the best token is all but certain, and scores divided by it are no longer finite."""
 LEAST_SHARE = 1e-30
 """Of the best token's probability; with less, llama.cpp's sums of probabilities are no numbers any more."""
+MOST_JOINED = 256
+"""So many of the likeliest tokens are looked at where those with the same beginning count together."""
 UNLIKELY = 1e-3
 """Without min_p, tokens so much less likely than the best allowed one are not looked for behind the likeliest."""
 
@@ -38,7 +40,8 @@ class Sampler:
 
     - prompt: what the penalties look back on first. - grammar: what the reply must look like.
     - context_length: what -1 means for the penalties; None takes what the model was trained for.
-    - seed: the one in use. - exhausted: whether the grammar allows nothing more; then the reply is over.
+    - joined: count tokens with the same beginning together, and end where that is likely enough, as is good for filling
+    in the middle. - seed: the one in use. - exhausted: whether the grammar allows nothing more; then the reply is over.
     Creating it is safe in any thread. Raises `bad_request` for a bias of an unknown token, or an unreadable grammar.
     """
 
@@ -50,7 +53,9 @@ class Sampler:
         *,
         grammar: Constraint | None = None,
         context_length: int | None = None,
+        joined: bool = False,
     ) -> None:
+        self._joined = joined and grammar is None and model.can_join
         self._llama, self._model, self._sampling = model.llama, model, sampling
         self._candidates = Candidates.of(model)
         biases = _biases(model, sampling)
@@ -203,6 +208,8 @@ class Sampler:
             return llama.llama_sampler_init_greedy()
         links = []
         top_k = sampling.top_k if sampling.top_k < self._model.vocabulary_size else 0
+        if self._joined:  # which compares each with all others
+            top_k = min(top_k or MOST_JOINED, MOST_JOINED)
         if top_k:
             links.append(llama.llama_sampler_init_top_k(top_k))
         if not top_k or sampling.typical_p < 1:
@@ -215,6 +222,8 @@ class Sampler:
             links.append(llama.llama_sampler_init_top_p(sampling.top_p, 1))
         if sampling.min_p > 0:
             links.append(llama.llama_sampler_init_min_p(sampling.min_p, 1))
+        if self._joined:
+            links.append(llama.llama_sampler_init_infill(self._model.vocabulary))
         links.append(llama.llama_sampler_init_temp(sampling.temperature))
         links.append(llama.llama_sampler_init_dist(self.seed))
         chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())

@@ -65,6 +65,14 @@ class Timings(msgspec.Struct, frozen=True):
     accepted_tokens: int
 
 
+class Speeds(msgspec.Struct, frozen=True):
+    """LM Studio's `stats`, in seconds."""
+
+    tokens_per_second: float
+    time_to_first_token: float
+    generation_time: float
+
+
 def usage(stats: Stats, reasoning_tokens: int) -> Usage:
     """The counts of one request."""
     return Usage(
@@ -97,4 +105,13 @@ def timings(stats: Stats) -> Timings:
         tokens_per_second=stats.tokens_per_second,
         drafted_tokens=stats.drafted_tokens,
         accepted_tokens=stats.accepted_tokens,
+    )
+
+
+def speeds(stats: Stats) -> Speeds:
+    """How fast one request was, as LM Studio tells it."""
+    return Speeds(
+        tokens_per_second=stats.tokens_per_second,
+        time_to_first_token=stats.time_to_first_token,
+        generation_time=stats.decode_seconds,
     )

@@ -15,6 +15,7 @@ from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.chat_chunks import Chunks
 from samovar_agent.http.openai.chat_reply import completion
 from samovar_agent.http.openai.chat_request import ChatRequest
+from samovar_agent.http.openai.keeping import keep_of
 from samovar_agent.http.openai.model_names import key_of
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import Thinking
@@ -35,7 +36,9 @@ class Chat:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         body = await read_json(request, _decoder)
         messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
-        items = self._services.instances.generate(body.model, messages, sampling, options, client=job.client)
+        items = self._services.instances.generate(
+            body.model, messages, sampling, options, client=job.client, keep=keep_of(body.ttl)
+        )
         if body.stream:
             return await stream(request, job, items, lambda: self._chunks(body, options.n))
         reasoning_tokens = 0
@@ -47,12 +50,25 @@ class Chat:
 
         reply = await last(items, ChatReply, job, count)
         return json_response(
-            completion(reply, id=_new_id(), created=int(time.time()), reasoning_tokens=reasoning_tokens)
+            completion(
+                reply,
+                id=_new_id(),
+                created=int(time.time()),
+                reasoning_tokens=reasoning_tokens,
+                stats=bool(body.stats),
+            )
         )
 
     def _chunks(self, body: ChatRequest, n: int) -> Chunks:
         model = key_of(self._services, body.model)
-        return Chunks(id=_new_id(), created=int(time.time()), model=model, n=n, wants_usage=body.wants_usage)
+        return Chunks(
+            id=_new_id(),
+            created=int(time.time()),
+            model=model,
+            n=n,
+            wants_usage=body.wants_usage,
+            wants_stats=bool(body.stats),
+        )
 
 
 def _new_id() -> str:

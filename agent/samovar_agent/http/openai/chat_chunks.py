@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from samovar_agent.http.openai.accounting import timings, usage
+from samovar_agent.http.openai.accounting import speeds, timings, usage
 from samovar_agent.http.openai.json_strings import one_line, string
 from samovar_agent.http.openai.logprobs import logprobs_of
 from samovar_protocol.replies import ChatReply
@@ -39,17 +39,19 @@ class Chunks:
     """The events of one stream. Everything but the text is encoded once, because this runs for every token.
 
     - n: how many choices there are. - wants_usage: the client asked for the chunk with token counts; the others then
-    say `"usage": null`.
+    say `"usage": null`. - wants_stats: the last of them has LM Studio's.
     """
 
-    def __init__(self, *, id: str, created: int, model: str, n: int, wants_usage: bool) -> None:
+    def __init__(
+        self, *, id: str, created: int, model: str, n: int, wants_usage: bool, wants_stats: bool = False
+    ) -> None:
         self._head = b"data: " + _encode(ChunkHead(id=id, created=created, model=model))[:-1] + b',"choices":['
         self._tail = b"}]" + (b',"usage":null' if wants_usage else b"")
         self._open_tail = b',"logprobs":null,"finish_reason":null' + self._tail + b"}\n\n"
         self._delta_heads = [self._head + b'{"index":%d,"delta":' % index for index in range(n)]
         self._text_heads = [head + b'{"content":' for head in self._delta_heads]
         self._text_tail = b"}" + self._open_tail
-        self._wants_usage = wants_usage
+        self._wants_usage, self._wants_stats = wants_usage, wants_stats
         self._reasoning_tokens = 0
 
     def begin(self) -> bytes:
@@ -85,6 +87,8 @@ class Chunks:
 
     def _ended(self, index: int, reason: FinishReason, stats: Stats | None) -> bytes:
         ours = b"" if stats is None else b',"samovar":' + _encode(timings(stats))
+        if stats is not None and self._wants_stats:
+            ours += b',"stats":' + _encode(speeds(stats))
         return b'%b{},"logprobs":null,"finish_reason":"%b"%b%b}\n\n' % (
             self._delta_heads[index],
             reason.encode(),

@@ -11,14 +11,24 @@ from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import refuse
 from samovar_protocol.values import Message, Name, ToolCall
 
-_ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {"audio": (), "function_call": (), "refusal": ()}
+_ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {"audio": (), "function_call": ()}
 
 
-class Part(msgspec.Struct, frozen=True):
-    """A piece of a message's content. Only text is understood; other types are refused by name."""
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A piece of a message's content. Only text, and that an assistant refused, is understood; other types are refused
+    by name."""
 
     type: str
     text: str | None = None
+    refusal: str | None = None
+    # Accepted without effect: prefixes are cached without being told.
+    cache_control: Any = None
+    prompt_cache_breakpoint: Any = None
+    # Of other types.
+    file: Any = None
+    image_url: Any = None
+    input_audio: Any = None
+    video_url: Any = None
 
 
 class CalledFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +57,7 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool_calls: list[MessageToolCall] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
+    refusal: str | None = None
     # Accepted without effect: prefixes are cached without being told, and OpenAI's client adds `parsed`.
     annotations: list[Any] | None = None
     parsed: Any = None
@@ -54,7 +65,6 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # Refused unless they ask for nothing.
     audio: Any = None
     function_call: Any = None
-    refusal: Any = None
 
     def to_message(self, path: str, called: Mapping[str, str]) -> Message:
         """The message as ours; raises `bad_request`.
@@ -64,6 +74,8 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         refuse(self, _ASKS_FOR_NOTHING, f"{path}.", hints={"function_call": "Use tool_calls instead."})
         if self.tool_calls and self.role != "assistant":
             raise bad_request("Only an assistant makes calls.", param=f"{path}.tool_calls")
+        if self.refusal and self.role != "assistant":
+            raise bad_request("Only an assistant refuses.", param=f"{path}.refusal")
         if self.tool_call_id is not None and self.role != "tool":
             raise bad_request("Only a tool's message answers a call.", param=f"{path}.tool_call_id")
         return Message(
@@ -82,10 +94,11 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if isinstance(self.content, str):
             return self.content
         if self.content is not None:
-            return "\n".join(_text_of(part, f"{path}.content[{index}]") for index, part in enumerate(self.content))
+            parts = (_text_of(part, f"{path}.content[{index}]", self.role) for index, part in enumerate(self.content))
+            return "\n".join(parts)
         if self.role != "assistant":
             raise bad_request(f"'{path}.content' is missing.", param=f"{path}.content")
-        return ""
+        return self.refusal or ""
 
 
 def conversation(messages: Sequence[ChatMessage]) -> list[Message]:
@@ -101,7 +114,9 @@ def conversation(messages: Sequence[ChatMessage]) -> list[Message]:
     return result
 
 
-def _text_of(part: Part, path: str) -> str:
+def _text_of(part: Part, path: str, role: str) -> str:
+    if part.type == "refusal" and role == "assistant" and part.refusal is not None:
+        return part.refusal
     if part.type != "text":
         what = "no vision: images are" if part.type.startswith("image") else f"'{part.type}' is"
         raise bad_request(f"{what[0].upper()}{what[1:]} not supported.", param=path, hint="Send text parts only.")

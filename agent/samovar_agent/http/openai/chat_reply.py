@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from samovar_agent.http.openai.accounting import Timings, Usage, timings, usage
+from samovar_agent.http.openai.accounting import Speeds, Timings, Usage, speeds, timings, usage
 from samovar_agent.http.openai.logprobs import Logprobs, logprobs_of
 from samovar_protocol import values
 from samovar_protocol.replies import ChatReply
@@ -49,7 +49,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole reply."""
+    """A whole reply. - stats: LM Studio's, where they were asked for."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -58,9 +58,10 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     choices: list[Choice]
     usage: Usage
     samovar: Timings
+    stats: Speeds | UnsetType = UNSET
 
 
-def completion(reply: ChatReply, *, id: str, created: int, reasoning_tokens: int) -> bytes:
+def completion(reply: ChatReply, *, id: str, created: int, reasoning_tokens: int, stats: bool = False) -> bytes:
     """The whole reply."""
     replies: list[ChatReply | values.Choice] = [reply, *reply.alternatives]
     return msgspec.json.encode(
@@ -71,6 +72,7 @@ def completion(reply: ChatReply, *, id: str, created: int, reasoning_tokens: int
             choices=[_choice(index, one) for index, one in enumerate(replies)],
             usage=usage(reply.stats, reasoning_tokens),
             samovar=timings(reply.stats),
+            stats=speeds(reply.stats) if stats else UNSET,
         )
     )
 

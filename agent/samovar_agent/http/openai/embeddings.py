@@ -11,10 +11,11 @@ from aiohttp import web
 from msgspec import Meta
 
 from samovar_agent.http.answering import json_response, last
-from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.accounting import PromptUsage
+from samovar_agent.http.openai.keeping import Ttl, keep_of
+from samovar_agent.http.openai.token_inputs import Inputs, inputs_of
 from samovar_protocol.replies import EmbedReply
 from samovar_protocol.values import Name
 
@@ -22,34 +23,21 @@ if TYPE_CHECKING:
     from samovar_agent.services import Services
 
 _FLOAT_BYTES = 4
-Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body. - input: a text, the tokens of one, or a list of either. - user: without effect."""
 
     model: Name
-    input: str | Annotated[list[str | Token | list[Token]], Meta(min_length=1)]
+    input: Inputs
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    ttl: Ttl | None = None
     user: Any = None
 
     def to_inputs(self) -> list[str | list[int]]:
         """One entry a vector; raises `bad_request` for a mixture of texts and single tokens."""
-        if isinstance(self.input, str):
-            return [self.input]
-        tokens = [item for item in self.input if isinstance(item, int)]
-        if not tokens:
-            inputs = [item for item in self.input if not isinstance(item, int)]
-        elif len(tokens) == len(self.input):
-            inputs = [tokens]
-        else:
-            raise bad_request("'input' mixes texts and tokens.", param="input", hint="Send a list of one kind.")
-        if len(inputs) > 20_000:
-            raise bad_request(f"'input' has {len(inputs):,} entries; 20,000 are the limit.", param="input")
-        if [] in inputs:
-            raise bad_request("A list of tokens in 'input' is empty.", param="input")
-        return inputs
+        return inputs_of(self.input, "input", most=20_000)
 
 
 class Embedding(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,21 +70,21 @@ class Embeddings:
         """Answer one request; a client that goes away cancels this, and with it the engine's work."""
         body = await read_json(request, _decoder)
         items = self._services.instances.embed(
-            body.model, body.to_inputs(), dimensions=body.dimensions, client=job.client
+            body.model, body.to_inputs(), dimensions=body.dimensions, client=job.client, keep=keep_of(body.ttl)
         )
         reply = await last(items, EmbedReply, job)
-        return json_response(
-            msgspec.json.encode(
-                EmbeddingList(
-                    data=[
-                        Embedding(index=index, embedding=vector)
-                        for index, vector in enumerate(_vectors(reply, body.encoding_format))
-                    ],
-                    model=reply.model,
-                    usage=PromptUsage(reply.prompt_tokens, reply.prompt_tokens),
-                )
-            )
+        return json_response(embedding_list(reply, body.encoding_format))
+
+
+def embedding_list(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> bytes:
+    """The whole reply."""
+    return msgspec.json.encode(
+        EmbeddingList(
+            data=[Embedding(index=index, embedding=vector) for index, vector in enumerate(_vectors(reply, encoding))],
+            model=reply.model,
+            usage=PromptUsage(reply.prompt_tokens, reply.prompt_tokens),
         )
+    )
 
 
 def _vectors(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> Sequence[list[float] | str]:

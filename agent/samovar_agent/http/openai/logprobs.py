@@ -8,7 +8,7 @@ import msgspec
 
 from samovar_protocol.values import TokenLogprob
 
-_LEAST = -9999.0
+LEAST = -9999.0
 """What OpenAI says of a token that is out of the question; JSON has no minus infinity."""
 
 
@@ -44,10 +44,10 @@ def logprobs_of(tokens: Sequence[TokenLogprob]) -> Logprobs | None:
         content=[
             TokenEntry(
                 token=token.text,
-                logprob=max(token.logprob, _LEAST),
+                logprob=max(token.logprob, LEAST),
                 bytes=list(token.data),
                 top_logprobs=[
-                    Alternative(token=other.text, logprob=max(other.logprob, _LEAST), bytes=list(other.data))
+                    Alternative(token=other.text, logprob=max(other.logprob, LEAST), bytes=list(other.data))
                     for other in token.top
                 ],
             )

@@ -12,6 +12,7 @@ from samovar_agent.http.answering import json_response, last
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.accounting import PromptUsage
+from samovar_agent.http.openai.keeping import Ttl, keep_of
 from samovar_protocol.replies import RerankReply
 from samovar_protocol.values import Name
 
@@ -33,6 +34,7 @@ class RerankRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     documents: Annotated[list[str | Document], Meta(min_length=1, max_length=20_000)]
     top_n: Annotated[int, Meta(ge=1)] | None = None
     return_documents: bool | None = None
+    ttl: Ttl | None = None
     user: Any = None
 
     def texts(self) -> list[str]:
@@ -70,7 +72,9 @@ class Rerank:
         """Answer one request; a client that goes away cancels this, and with it the engine's work."""
         body = await read_json(request, _decoder)
         texts = body.texts()
-        items = self._services.instances.rerank(body.model, body.query, texts, top=body.top_n, client=job.client)
+        items = self._services.instances.rerank(
+            body.model, body.query, texts, top=body.top_n, client=job.client, keep=keep_of(body.ttl)
+        )
         reply = await last(items, RerankReply, job)
         results = [
             Result(

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import check_depth, convert, refuse
+from samovar_agent.http.openai.keeping import Ttl
 from samovar_agent.http.openai.responses_items import ItemId
 from samovar_agent.http.openai.responses_tools import ToolsGiven, tools_given
 from samovar_protocol.values import AnyJson, ChatOptions, JsonSchema, Name, ReplyFormat, Sampling
@@ -133,6 +134,7 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
+    ttl: Ttl | None = None  # LM Studio's: how long the model stays
     # Kept and told again, without effect: nobody here bills, ranks or screens requests, and prefixes are always cached.
     metadata: Metadata | None = None
     user: str | None = None

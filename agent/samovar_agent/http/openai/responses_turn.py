@@ -14,6 +14,7 @@ from samovar_agent.documents.citations import NOT_FOUND
 from samovar_agent.http.answering import ended_early, sentence
 from samovar_agent.http.openai import responses_search as search
 from samovar_agent.http.openai.accounting import response_usage, timings
+from samovar_agent.http.openai.keeping import keep_of
 from samovar_agent.http.openai.model_names import key_of
 from samovar_agent.http.openai.responses_conversation import conversation
 from samovar_agent.http.openai.responses_events import Events
@@ -170,7 +171,12 @@ class Turn:
         if self._given is not None and self._asked.question is not None:
             messages = search.prompt(self._asked.question, self._given)
         items = self._services.instances.generate(
-            self._body.model, messages, self._sampling, self._options, client=self._client
+            self._body.model,
+            messages,
+            self._sampling,
+            self._options,
+            client=self._client,
+            keep=keep_of(self._body.ttl),
         )
         async with aclosing(items):
             async for item in items:

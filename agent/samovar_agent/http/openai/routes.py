@@ -8,8 +8,10 @@ from samovar_agent.documents.uploaded_files import UploadedFiles
 from samovar_agent.documents.vector_stores import VectorStores
 from samovar_agent.http.front import Route
 from samovar_agent.http.openai.chat import Chat
+from samovar_agent.http.openai.completions import Completions
 from samovar_agent.http.openai.embeddings import Embeddings
 from samovar_agent.http.openai.files import Files
+from samovar_agent.http.openai.input_tokens import CountInput
 from samovar_agent.http.openai.models import Models
 from samovar_agent.http.openai.rerank import Rerank
 from samovar_agent.http.openai.responses import Responses
@@ -29,8 +31,10 @@ def routes(services: Services) -> list[Route]:
         Route("GET", "/v1/models", models.ls, "any token"),
         Route("GET", "/v1/models/{id:.+}", models.find, "any token"),
         Route("POST", "/v1/chat/completions", Chat(services).create, "chat"),
+        Route("POST", "/v1/completions", Completions(services).create, "chat"),
         # With file_search in its body, a request needs the scope "documents" too.
         Route("POST", "/v1/responses", responses.create, "chat"),
+        Route("POST", "/v1/responses/input_tokens", CountInput(services).create, "chat"),
         Route("GET", "/v1/responses/{id}", responses.find, "chat"),
         Route("DELETE", "/v1/responses/{id}", responses.delete, "chat"),
         Route("GET", "/v1/responses/{id}/input_items", responses.input_items, "chat"),

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from samovar_agent.http.errors import bad_request
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.query import find_number
 from samovar_agent.http.samovar.collections import response
 from samovar_agent.http.samovar.protocol_body import read_parameters, read_request
 from samovar_protocol.replies import ConversationDeleteReply, ConversationReply, ConversationsReply
 from samovar_protocol.requests import (
+    ConversationChange,
     ConversationCreate,
     ConversationDelete,
-    ConversationRename,
     Conversations,
     ConversationShow,
 )
@@ -52,11 +53,12 @@ class KeptConversations:
         return response(ConversationReply(conversation=created))
 
     async def rename(self, request: web.Request, job: Job) -> web.Response:
-        """Another title."""
-        asked = await read_request(request, ConversationRename, id=_number(request))
-        return response(
-            ConversationReply(conversation=await self._services.conversations.rename(asked.id, asked.title))
-        )
+        """Another title, or other collections."""
+        asked = await read_request(request, ConversationChange, id=_number(request))
+        if asked.title is None and asked.collections is None:
+            raise bad_request("Nothing is to change: give a title, or the names of collections.", param="title")
+        changed = await self._services.conversations.change(asked.id, title=asked.title, collections=asked.collections)
+        return response(ConversationReply(conversation=changed))
 
     async def delete(self, request: web.Request, job: Job) -> web.Response:
         """Remove it with its messages."""

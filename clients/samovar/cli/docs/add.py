@@ -113,7 +113,7 @@ def _show(reply: DocsAddReply, *, waited: bool) -> None:
         parts.append(f"{human.counted(reply.skipped, 'file')} of kinds that are not read")
     if reply.failed:
         more = "at least " if len(reply.failed) >= _MOST_FAILED else ""
-        parts.append(f"{more}{human.number(len(reply.failed))} cannot be read")
+        parts.append(f"{more}{human.number(len(reply.failed))} of the documents cannot be read")
     collection = reply.collection
     output.say(f"{collection.name}: {', '.join(parts)}.")
     problems = [f"{found.path or found.name}: {found.problem} {found.hint}".strip() for found in reply.failed]

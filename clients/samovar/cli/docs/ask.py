@@ -38,7 +38,7 @@ from samovar.cli.options import (
 @click.option("--system", metavar="TEXT", help="What the model is told besides.")
 @click.option("--stats", is_flag=True, help="Show on stderr what the reply took.")
 @think_option
-@sampling_options("0.2")
+@sampling_options("0.2", "Default 1024, and 4096 where the model thinks first.")
 @json_option
 @no_start_option
 def command(

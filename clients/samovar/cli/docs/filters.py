@@ -18,30 +18,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-_TYPES = {
-    "pdf": "application/pdf",
-    "docx": f"{_OFFICE}.wordprocessingml.document",
-    "pptx": f"{_OFFICE}.presentationml.presentation",
-    "xlsx": f"{_OFFICE}.spreadsheetml.sheet",
-    "odt": "application/vnd.oasis.opendocument.text",
-    "ods": "application/vnd.oasis.opendocument.spreadsheet",
-    "odp": "application/vnd.oasis.opendocument.presentation",
-    "epub": "application/epub+zip",
-    "rtf": "application/rtf",
-    "eml": "message/rfc822",
-    "msg": "application/vnd.ms-outlook",
-    "ipynb": "application/x-ipynb+json",
-    "json": "application/json",
-    "md": "text/markdown",
-    "markdown": "text/markdown",
-    "tsv": "text/tab-separated-values",
-    "doc": "application/msword",
-    "ppt": "application/vnd.ms-powerpoint",
-    "xls": "application/vnd.ms-excel",
-}
-"""What the agent calls files with these endings, where Python's own table says nothing or something else."""
-
 
 def media_type(text: str) -> str:
     """`application/pdf` from itself or from `pdf`; a click argument type."""
@@ -49,10 +25,12 @@ def media_type(text: str) -> str:
         return text
     import mimetypes
 
+    from samovar_protocol.media_types import MEDIA_TYPES
+
     ending = text.lower().lstrip(".")
     # Its own table; the machine's would make the answer depend on the machine.
-    found = _TYPES.get(ending) or mimetypes.MimeTypes().guess_type(f"name.{ending}")[0]
-    if found is None or not (ending in _TYPES or found.startswith("text/")):
+    found = MEDIA_TYPES.get(ending) or mimetypes.MimeTypes().guess_type(f"name.{ending}")[0]
+    if found is None or not (ending in MEDIA_TYPES or found.startswith("text/")):
         raise click.BadParameter(f"'{text}' is no ending that is known here. Give a media type, as in text/plain.")
     return found
 

@@ -64,7 +64,7 @@ def command(
         output.show_json(reply)
         return
     for number, passage in enumerate(reply.passages, 1):
-        _show(number, passage)
+        _show(number, passage, text)
     if not reply.passages:
         output.note("Nothing was found.")
     if reply.note:
@@ -72,14 +72,14 @@ def command(
     output.note(_how(reply), dim=True)
 
 
-def _show(number: int, passage: DocumentPassage) -> None:
+def _show(number: int, passage: DocumentPassage, query: str) -> None:
     if number > 1:
         click.echo()
     output.say(f"{number}. {place(passage)}  ({passage.score:.3f})")
     # What `samovar docs show` needs to print what stands around it.
     where = f"document {passage.document}, {passage.start}-{passage.end}"
     output.say(f"    {in_one_line(passage.path)} ({where})" if passage.path else f"    {where}")
-    output.say(excerpt(passage.text, lines=3))
+    output.say(excerpt(passage.text, lines=3, about=query))
 
 
 def _how(reply: DocsSearchReply) -> str:

@@ -88,7 +88,8 @@ def test_what_came_of_it(agent: FakeAgent, folder: Path) -> None:
     # What fails inside of a folder is told; the rest was done.
     assert result.exit_code == 0
     assert result.stdout == (
-        "notes: 1,200 documents added, 3 unchanged, 1 file of kinds that are not read, 1 cannot be read.\n"
+        "notes: 1,200 documents added, 3 unchanged, 1 file of kinds that are not read, 1 of the documents cannot"
+        " be read.\n"
     )
     assert result.stderr == (
         "Warning: /home/me/locked.pdf: It needs a password. Save it without one.\n"
@@ -106,7 +107,10 @@ def test_a_folder_without_anything_to_read(agent: FakeAgent, folder: Path) -> No
 
 def test_more_failures_than_the_agent_names(agent: FakeAgent, folder: Path) -> None:
     agent.replies[DocsAdd] = DocsAddReply(collection=NOTES, added=500, failed=[FAILED] * 100)
-    assert samovar("docs", "add", str(folder)).stdout == "notes: 500 documents added, at least 100 cannot be read.\n"
+    assert (
+        samovar("docs", "add", str(folder)).stdout
+        == "notes: 500 documents added, at least 100 of the documents cannot be read.\n"
+    )
 
 
 def test_many_failures_are_not_all_shown(agent: FakeAgent, folder: Path) -> None:
@@ -158,7 +162,7 @@ def test_a_name_cannot_steer_the_terminal(agent: FakeAgent, folder: Path) -> Non
         collection=msgspec.structs.replace(NOTES, name=EVIL), added=1, failed=[evil], problems={EVIL: EVIL}
     )
     result = samovar("docs", "add", str(folder))
-    assert result.stdout == f"{HARMLESS}: 1 document added, 1 cannot be read.\n"
+    assert result.stdout == f"{HARMLESS}: 1 document added, 1 of the documents cannot be read.\n"
     assert f"Warning: {HARMLESS}: {HARMLESS} {HARMLESS}\n" in result.stderr
     assert "\x1b" not in result.output
 

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from samovar_protocol.documents import DocumentFilter
-from samovar_protocol.requests import DocsAsk
-from samovar_protocol.values import ChatOptions, Progress, Sampling, Text
+from samovar_protocol.requests import DOCS_ASK_THINKING_TOKENS, DOCS_ASK_TOKENS, DocsAsk
+from samovar_protocol.values import ChatOptions, Progress, Sampling, Stats, Text
 from tests.samovar.cli.docs.examples import ASKED, BELOW, NOT_FOUND
 from tests.samovar.cli.fakes import HANG, FakeAgent, document, failure, samovar
 
@@ -56,11 +56,15 @@ def test_why_an_answer_ends_early(agent: FakeAgent) -> None:
     agent.replies[DocsAsk] = msgspec.structs.replace(ASKED, finish_reason="length")
     assert "context is full" in samovar("docs", "ask", "How?").stderr
     assert "context is full" not in samovar("docs", "ask", "How?", "--max-tokens", "5").stderr
+    stats = Stats(completion_tokens=DOCS_ASK_TOKENS)
+    agent.replies[DocsAsk] = msgspec.structs.replace(ASKED, finish_reason="length", stats=stats)
+    assert "ends here after 1,024 tokens; --max-tokens allows more" in samovar("docs", "ask", "How?").stderr
 
 
 def test_the_help_names_the_protocols_default() -> None:
     shown = " ".join(samovar("docs", "ask", "--help").stdout.split())
     assert f"Default {DocsAsk(question='?').sampling.temperature}." in shown
+    assert f"Default {DOCS_ASK_TOKENS}, and {DOCS_ASK_THINKING_TOKENS} where" in shown
 
 
 def test_what_is_piped_in_is_put_behind(agent: FakeAgent) -> None:

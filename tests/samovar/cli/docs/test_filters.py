@@ -28,7 +28,7 @@ def test_media_types(said: str, meant: str) -> None:
     assert media_type(said) == meant
 
 
-@pytest.mark.parametrize("said", ["exe", "", "nonsense"])
+@pytest.mark.parametrize("said", ["exe", "", "nonsense", "odp"])
 def test_what_is_no_document_is_a_usage_error(said: str) -> None:
     with pytest.raises(click.BadParameter, match="media type"):
         media_type(said)

@@ -109,6 +109,36 @@ async def test_a_process_killed_between_two_files_costs_none(make: Make) -> None
     assert results[-1] == ""
 
 
+@pytest.mark.parametrize(("kills", "starts"), [(1, True), (2, True), (3, False)])
+async def test_a_process_killed_while_it_starts_is_begun_again(tmp_path: Path, kills: int, starts: bool) -> None:
+    count = tmp_path / "count"
+    command = (*_FAKE, "killed at start", str(kills), str(count))
+    extractor = Extractor(tmp_path / "scratch", Limits(), command=command)
+    try:
+        if starts:
+            assert (await extractor.extract(Path("a"))).text
+        else:
+            with pytest.raises(SamovarError) as raised:
+                await extractor.extract(Path("a"))
+            assert raised.value.code == FailureCode.INTERNAL
+            assert "SIGKILL" in raised.value.failure.message
+    finally:
+        await extractor.close()
+
+
+async def test_a_file_is_read_again_where_somebody_killed_its_process(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_WORKER_COUNT", str(tmp_path / "count"))
+    extractor = make(Limits())
+    assert (await extractor.extract(Path("killed once"))).text
+    always = await extractor.extract(Path("killed always"))
+    assert _reason(always) == "crashed"
+    assert always.problem is not None
+    assert "SIGKILL" in always.problem.message
+    assert (await extractor.extract(Path("next"))).text
+
+
 async def test_cancelling_ends_the_process_and_the_next_file_is_read(make: Make) -> None:
     extractor = make(Limits())
     task = asyncio.create_task(extractor.extract(Path("hang")))
@@ -127,6 +157,32 @@ async def test_files_are_read_one_at_a_time(make: Make) -> None:
     texts = [extracted.text for extracted in await asyncio.gather(*(extractor.extract(Path(str(n))) for n in range(5)))]
     assert sorted(text.split()[0] for text in texts) == ["1", "2", "3", "4", "5"]
     assert len({text.split()[1] for text in texts}) == 1
+
+
+async def test_those_behind_a_file_that_fails_are_read_by_another_process(make: Make) -> None:
+    extractor = make(Limits())
+    names = ["a", "crash", "b", "c", "garbage", "d"]
+    read = await asyncio.gather(*(extractor.extract(Path(name)) for name in names))
+    assert [_reason(extracted) for extracted in read] == ["", "crashed", "", "", "crashed", ""]
+    assert len({extracted.text.split()[1] for extracted in read if extracted.text}) == 3
+
+
+async def test_those_behind_a_file_that_nobody_wants_are_read_by_another_process(make: Make) -> None:
+    extractor = make(Limits())
+    hanging = asyncio.create_task(extractor.extract(Path("hang")))
+    behind = [asyncio.create_task(extractor.extract(Path(name))) for name in ("a", "b")]
+    await _until(lambda: extractor.pid)
+    hanging.cancel()
+    assert [(await task).text.split()[0] for task in behind] == ["1", "2"]
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+
+
+async def test_each_file_has_its_own_time(make: Make) -> None:
+    extractor = make(Limits(seconds=1))
+    names = ["hang", "a", "hang", "b"]
+    read = await asyncio.gather(*(extractor.extract(Path(name)) for name in names))
+    assert [_reason(extracted) for extracted in read] == ["too_slow", "", "too_slow", ""]
 
 
 async def test_an_idle_process_ends(make: Make) -> None:

@@ -10,6 +10,7 @@ from samovar_agent.documents.extracted import Extracted
 from samovar_agent.documents.extraction.extractor import Extractor
 from samovar_agent.documents.indexing import cut
 from samovar_agent.store.contents import NewChunk
+from samovar_protocol.media_types import MEDIA_TYPES
 from tests.samovar_agent.documents.extraction import samples
 from tests.samovar_agent.documents.extraction.conftest import Write
 
@@ -68,6 +69,9 @@ async def test_text_arrives_with_its_places(
     media_type, words, page, headings = expected
     assert extracted.problem is None
     assert extracted.media_type.startswith(media_type)
+    # What a search is filtered by, where the ending is known to it.
+    ending = name.rpartition(".")[2]
+    assert extracted.media_type == MEDIA_TYPES.get(ending, extracted.media_type)
     found = [chunk for chunk in await _chunks(extracted) if words in chunk.text]
     assert [(chunk.page, chunk.heading) for chunk in found] == [(page, headings)]
 

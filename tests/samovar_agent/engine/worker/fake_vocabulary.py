@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from samovar_agent.engine.worker.fill import FillTokens
+
 
 class FakeVocabulary:
     """Tokens are made as they are needed; the special ones are `markers`. - ends: end the model's turn."""
@@ -17,6 +19,7 @@ class FakeVocabulary:
         for marker in (*self._markers, *ends):
             self.token(marker.encode(), special=True)
         self.end_tokens = frozenset(self._ids[end.encode(), True] for end in ends)
+        self.fill_tokens: FillTokens | None = None
 
     @property
     def vocabulary_size(self) -> int:

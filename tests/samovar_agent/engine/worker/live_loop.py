@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self, cast
 
-from samovar_agent.engine.interface import Finished, Generation, LoadOptions, SnapshotOptions
+from samovar_agent.engine.interface import Finished, Generation, Infill, LoadOptions, SnapshotOptions
 from samovar_agent.engine.wire import Answer, Cancel, Done, Failed, Generate, Piece, Unload
 from samovar_agent.engine.worker import costs
 from samovar_agent.engine.worker.context import Context
@@ -85,13 +85,18 @@ class LiveLoop:
         *,
         client: str = "",
         options: ChatOptions = ChatOptions(),  # noqa: B008
+        suffix: str | None = None,
+        infill: Infill = Infill(),  # noqa: B008
         **sampling: Any,
     ) -> int:
         """A request to go on from `prompt`; greedy unless `sampling` says otherwise."""
         self._next += 1
         chosen = Sampling(**{"temperature": 0, **sampling})
         text = prompt if isinstance(prompt, str) else list(prompt)
-        self.inbox.put(Generate(self._next, Generation(prompt=text, sampling=chosen, options=options, client=client)))
+        generation = Generation(
+            prompt=text, suffix=suffix, infill=infill, sampling=chosen, options=options, client=client
+        )
+        self.inbox.put(Generate(self._next, generation))
         return self._next
 
     def cancel(self, id_: int) -> None:

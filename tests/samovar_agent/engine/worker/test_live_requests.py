@@ -12,7 +12,6 @@ import pytest
 from samovar_agent.engine.interface import Finished, Generation
 from samovar_agent.engine.reply import ReplyBuilder
 from samovar_agent.engine.wire import Answer, Failed, Generate, Piece
-from samovar_agent.engine.worker import preparing
 from samovar_agent.engine.worker.model import Model
 from samovar_agent.engine.worker.output import Family
 from samovar_agent.engine.worker.template import ChatTemplate
@@ -30,6 +29,7 @@ from samovar_protocol.values import (
     Stats,
     Tool,
 )
+from tests.samovar_agent.engine.worker import live_loop
 from tests.samovar_agent.engine.worker.grammar.validator import valid
 from tests.samovar_agent.engine.worker.live_loop import EAGER, LiveLoop
 from tests.samovar_agent.engine.worker.output.test_family import TEMPLATES
@@ -295,7 +295,7 @@ def of_family(request: pytest.FixtureRequest, small_model: Path) -> Generator[Ta
         return ChatTemplate(source, markers=markers_of(specials, source), seams=seams_of(specials))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparing, "chat_template", template)
+        patch.setattr(live_loop, "chat_template", template)
         with Talking(small_model) as loop:
             yield loop
 
@@ -367,7 +367,7 @@ def test_a_template_that_loops_for_ever_stops_nobody_who_writes(
     small_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    monkeypatch.setattr(preparing, "chat_template", lambda model: ChatTemplate(loops))
+    monkeypatch.setattr(live_loop, "chat_template", lambda model: ChatTemplate(loops))
     with Talking(small_model) as loop:
         beside = loop.submit("One, two, three,", max_tokens=100, ignore_eos=True)
         loop.started(beside)

@@ -266,9 +266,9 @@ async def test_each_request_is_the_cause_of_what_it_does(
     causes = []
     generate = agent.instances.generate
 
-    def noted(*arguments: Any, client: str) -> Any:
+    def noted(*arguments: Any, **named: Any) -> Any:
         causes.append(cause.get())
-        return generate(*arguments, client=client)
+        return generate(*arguments, **named)
 
     monkeypatch.setattr(agent.instances, "generate", noted)
     answers = [await browser.chat(), await browser.chat(stream=True)]

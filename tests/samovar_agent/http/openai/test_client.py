@@ -176,3 +176,35 @@ async def test_closing_a_stream_stops_the_work(agent: Agent, client: openai.Asyn
 async def test_twenty_clients_at_once(agent: Agent, client: openai.AsyncOpenAI) -> None:
     replies = await asyncio.gather(*(client.chat.completions.create(model=KEY, messages=HELLO) for _ in range(20)))
     assert len({reply.id for reply in replies}) == 20
+
+
+async def test_texts_that_go_on(agent: Agent, client: openai.AsyncOpenAI) -> None:
+    likely = TokenLogprob(text="Hi", data=b"Hi", logprob=-0.5)
+    agent.instances.items = [Text(text="Hi", logprobs=[likely]), Text(text=" you", choice=1)]
+    whole = await client.completions.create(model=KEY, prompt=["a", "b"], n=2, best_of=2, logprobs=0, suffix="end")
+    assert [(choice.index, choice.text, choice.finish_reason) for choice in whole.choices] == [
+        (0, "Hi", "stop"),
+        (1, " you", "stop"),
+        (2, "Hi", "stop"),
+        (3, " you", "stop"),
+    ]
+    logprobs = whole.choices[2].logprobs
+    assert logprobs is not None and logprobs.token_logprobs == [-0.5] and logprobs.text_offset == [0]
+    assert whole.usage is not None and whole.usage.prompt_tokens_details is not None
+    assert whole.usage.prompt_tokens_details.cached_tokens == 16
+    assert agent.instances.completed[-1]["suffix"] == "end"
+
+
+async def test_a_stream_of_a_text_that_goes_on(agent: Agent, client: openai.AsyncOpenAI) -> None:
+    agent.instances.items = [Progress(stage="loading", done=1, total=2), *agent.instances.items]
+    stream = await client.completions.create(
+        model=KEY, prompt="Once", echo=True, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [chunk async for chunk in stream]
+    assert "".join(choice.text for chunk in chunks for choice in chunk.choices) == "OnceHi there"
+    assert chunks[-1].usage is not None and chunks[-1].usage.total_tokens == 15
+    with pytest.raises(openai.NotFoundError):
+        await client.completions.create(model="nobody/knows", prompt="x")
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.completions.create(model=KEY, prompt="x", best_of=3)
+    assert refused.value.param == "best_of"

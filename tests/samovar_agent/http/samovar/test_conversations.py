@@ -24,6 +24,10 @@ async def test_a_conversation_from_its_beginning_to_its_end(
     shown = (await browser.ask("GET", path)).json()
     assert [turn["message"]["content"] for turn in shown["messages"]] == ["When?", "In June."]
     assert (await browser.ask("PATCH", path, json={"title": "Coffee"})).json()["conversation"]["title"] == "Coffee"
+    await browser.ask("POST", "/api/samovar/collections", json={"name": "papers"})
+    changed = (await browser.ask("PATCH", path, json={"collections": ["papers"]})).json()["conversation"]
+    assert (changed["title"], changed["collections"]) == ("Coffee", ["papers"])
+    assert (await browser.ask("PATCH", path, json={"collections": ["none"]})).status == 404
     listed = (await browser.ask("GET", f"{PATH}?limit=1")).json()["conversations"]
     assert [(found["title"], found["model"]) for found in listed] == [("Coffee", "a/b")]
     assert (await browser.ask("DELETE", path)).json() == {"found": True}

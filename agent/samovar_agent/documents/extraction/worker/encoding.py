@@ -66,6 +66,8 @@ def _marked(content: bytes) -> str:
 
 def _wide(content: bytes) -> str:
     """UTF-16 without a mark: many NULs, all in the same half."""
+    if content.find(0, 0, _SAMPLE_BYTES) < 0:
+        return ""
     sample = content[:_SAMPLE_BYTES]
     half = len(sample) // 2
     even, odd = sample[::2].count(0), sample[1::2].count(0)

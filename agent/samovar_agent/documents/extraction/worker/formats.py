@@ -11,16 +11,17 @@ from samovar_agent.documents.extraction.worker.encoding import is_text
 from samovar_agent.documents.extraction.worker.kind import Format
 from samovar_agent.documents.extraction.worker.packages import ZIP, recognise_package
 from samovar_agent.documents.extraction.worker.refusal import RefusedError
+from samovar_protocol.media_types import MEDIA_TYPES
 
-PDF = Format("PDF document", "application/pdf", "document")
-RTF = Format("RTF document", "application/rtf", "document")
-HTML = Format("HTML page", "text/html", "html")
-EMAIL = Format("e-mail", "message/rfc822", "document")
-NOTEBOOK = Format("notebook", "application/x-ipynb+json", "document")
-OUTLOOK = Format("Outlook message", "application/vnd.ms-outlook", "document")
-WORD = Format("old Word document", "application/msword", "document")
-POWERPOINT = Format("old PowerPoint presentation", "application/vnd.ms-powerpoint", "document")
-EXCEL = Format("old Excel workbook", "application/vnd.ms-excel", "sheets")
+PDF = Format("PDF document", MEDIA_TYPES["pdf"], "document")
+RTF = Format("RTF document", MEDIA_TYPES["rtf"], "document")
+HTML = Format("HTML page", MEDIA_TYPES["html"], "html")
+EMAIL = Format("e-mail", MEDIA_TYPES["eml"], "document")
+NOTEBOOK = Format("notebook", MEDIA_TYPES["ipynb"], "document")
+OUTLOOK = Format("Outlook message", MEDIA_TYPES["msg"], "document")
+WORD = Format("old Word document", MEDIA_TYPES["doc"], "document")
+POWERPOINT = Format("old PowerPoint presentation", MEDIA_TYPES["ppt"], "document")
+EXCEL = Format("old Excel workbook", MEDIA_TYPES["xls"], "sheets")
 
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # In this order: a message may carry documents of the other kinds.
@@ -55,11 +56,11 @@ _TEXTS: dict[bytes, Format] = {
     b".xhtml": HTML,
     b".eml": EMAIL,
     b".ipynb": NOTEBOOK,
-    b".md": Format("Markdown", "text/markdown", "text"),
-    b".markdown": Format("Markdown", "text/markdown", "text"),
-    b".csv": Format("CSV table", "text/csv", "text"),
-    b".tsv": Format("TSV table", "text/tab-separated-values", "text"),
-    b".json": Format("JSON", "application/json", "text"),
+    b".md": Format("Markdown", MEDIA_TYPES["md"], "text"),
+    b".markdown": Format("Markdown", MEDIA_TYPES["md"], "text"),
+    b".csv": Format("CSV table", MEDIA_TYPES["csv"], "text"),
+    b".tsv": Format("TSV table", MEDIA_TYPES["tsv"], "text"),
+    b".json": Format("JSON", MEDIA_TYPES["json"], "text"),
 }
 _SOURCE_CODE = mimetypes.MimeTypes()
 """Python's own table; the machine's would make the answer depend on the machine."""

@@ -10,26 +10,29 @@ import zlib
 from samovar_agent.documents.extraction.limits import Limits
 from samovar_agent.documents.extraction.worker.kind import Format
 from samovar_agent.documents.extraction.worker.refusal import RefusedError, megabytes
+from samovar_protocol.media_types import MEDIA_TYPES
 
 ZIP = b"PK\x03\x04"
 """How a package begins."""
 _SMALL_BYTES = 16 * 1024 * 1024
 """A package that unpacks to less is no bomb, whatever its ratio; sheets with many equal rows pack 500 to 1."""
 _MANIFEST_BYTES = 1024 * 1024
-_OFFICE = "application/vnd.openxmlformats-officedocument."
 # The main part of each, as its program always names it.
 _PARTS = (
-    ("word/document", Format("Word document", _OFFICE + "wordprocessingml.document", "document")),
-    ("ppt/presentation", Format("PowerPoint presentation", _OFFICE + "presentationml.presentation", "document")),
-    ("xl/workbook", Format("Excel workbook", _OFFICE + "spreadsheetml.sheet", "sheets")),
+    ("word/document", Format("Word document", MEDIA_TYPES["docx"], "document")),
+    ("ppt/presentation", Format("PowerPoint presentation", MEDIA_TYPES["pptx"], "document")),
+    ("xl/workbook", Format("Excel workbook", MEDIA_TYPES["xlsx"], "sheets")),
 )
-_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 _TYPES = {
-    _OPEN_DOCUMENT + "text": Format("OpenDocument text", _OPEN_DOCUMENT + "text", "document"),
-    _OPEN_DOCUMENT + "spreadsheet": Format("OpenDocument spreadsheet", _OPEN_DOCUMENT + "spreadsheet", "sheets"),
-    "application/epub+zip": Format("EPUB book", "application/epub+zip", "document"),
+    form.media_type: form
+    for form in (
+        Format("OpenDocument text", MEDIA_TYPES["odt"], "document"),
+        Format("OpenDocument spreadsheet", MEDIA_TYPES["ods"], "sheets"),
+        Format("EPUB book", MEDIA_TYPES["epub"], "document"),
+    )
 }
-_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, ValueError, NotImplementedError, EOFError)
+BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, ValueError, NotImplementedError, EOFError)
+"""What Python's library raises for packages that are not what they say."""
 _RIGHTS = ("META-INF/rights.xml", "META-INF/sinf.xml")
 """Where shops write who may read a book: its text is encrypted then."""
 
@@ -48,7 +51,7 @@ def recognise_package(content: bytes, limits: Limits) -> Format:
                     media_type=form.media_type,
                 )
             return form
-    except _BROKEN as error:
+    except BROKEN as error:
         raise RefusedError(
             "damaged",
             "Its package cannot be opened; the file may have been cut off.",
@@ -62,7 +65,7 @@ def is_sound(content: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
             return package.testzip() is None
-    except _BROKEN:
+    except BROKEN:
         return False
 
 

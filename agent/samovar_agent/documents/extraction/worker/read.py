@@ -8,9 +8,11 @@ import stat
 from samovar_agent.documents.extracted import Extracted
 from samovar_agent.documents.extraction.limits import Limits
 from samovar_agent.documents.extraction.names import file_title
+from samovar_agent.documents.extraction.worker.depth import refuse_deep
 from samovar_agent.documents.extraction.worker.document import read_document
 from samovar_agent.documents.extraction.worker.encoding import decode
 from samovar_agent.documents.extraction.worker.formats import recognise
+from samovar_agent.documents.extraction.worker.packages import ZIP
 from samovar_agent.documents.extraction.worker.plain import read_plain
 from samovar_agent.documents.extraction.worker.refusal import RefusedError, megabytes
 from samovar_agent.documents.extraction.worker.sheets import read_sheets
@@ -39,6 +41,8 @@ def read_file(path: bytes, limits: Limits) -> Extracted:
 def _read(path: bytes, title: str, limits: Limits) -> Extracted:
     content = _content(path, limits)
     form = recognise(path, content, limits)
+    if content.startswith(ZIP):
+        refuse_deep(content, form)
     match form.reader:
         case "document":
             return read_document(content, form, title)
@@ -62,7 +66,9 @@ def _content(path: bytes, limits: Limits) -> bytes:
                     "too_large",
                     f"It has {megabytes(about.st_size)}; files up to {megabytes(limits.file_bytes)} are read.",
                 )
-            content = file.read(limits.file_bytes + 1)  # it may still grow
+            content = file.read(about.st_size + 1)
+            if len(content) > about.st_size:  # it is growing
+                content += file.read(limits.file_bytes + 1 - len(content))
     except FileNotFoundError as error:
         raise RefusedError("unreadable", "The file is not there any more.") from error
     except OSError as error:

@@ -1,0 +1,1 @@
+"""What editors' plugins know of llama.cpp's server: filling in, tokens and templates."""

@@ -1,0 +1,53 @@
+"""Log probabilities in the older shape, that of `POST /v1/completions`: lists beside each other."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+
+import msgspec
+
+from samovar_agent.http.openai.logprobs import LEAST
+from samovar_protocol.values import TokenLogprob
+
+
+class TextLogprobs(msgspec.Struct, frozen=True, kw_only=True):
+    """- text_offset: where each token begins in the choice's text, in characters. - top_logprobs: by token."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+class TokenOffsets:
+    """Goes through the tokens of one choice. - start: characters before the first of them."""
+
+    def __init__(self, start: int = 0) -> None:
+        self._at = start
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def logprobs_of(self, tokens: Sequence[TokenLogprob]) -> TextLogprobs | None:
+        """The next tokens; None where there are none, as where nobody asked."""
+        if not tokens:
+            return None
+        offsets: list[int] = []
+        for token in tokens:
+            offsets.append(self._at)
+            self._at += len(self._decoder.decode(token.data))
+        return TextLogprobs(
+            tokens=[_name(token) for token in tokens],
+            token_logprobs=[max(token.logprob, LEAST) for token in tokens],
+            top_logprobs=[
+                {_name(other): max(other.logprob, LEAST) for other in (*token.top, token)} for token in tokens
+            ],
+            text_offset=offsets,
+        )
+
+
+def _name(token: TokenLogprob) -> str:
+    """A token as a text, also one that ends inside a character: two of those must not look alike."""
+    try:
+        return token.data.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in token.data)

@@ -1,0 +1,26 @@
+"""Whose error shape a path has, whatever order they were written in."""
+
+import json
+
+import pytest
+
+from samovar_agent.http import dialects
+from samovar_agent.http.dialects import error_shape
+from samovar_protocol import FailureCode, SamovarError
+
+ERROR = SamovarError(FailureCode.NOT_FOUND, "It is not there.", hint="Look elsewhere.")
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/nothing", "/api/blobs/sha256:00", "/api/"])
+def test_ollamas(path: str) -> None:
+    assert json.loads(error_shape(path)(ERROR)) == {"error": "It is not there. Look elsewhere."}
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/api/samovar/downloads", "/api/samovar/nothing", "/", "/nothing"])
+def test_openais_everywhere_else(path: str) -> None:
+    assert json.loads(error_shape(path)(ERROR))["error"]["code"] == "not_found"
+
+
+def test_the_longest_beginning_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialects, "_SHAPES", (("/a/", lambda error: b"a"), ("/a/b/", lambda error: b"b")))
+    assert (error_shape("/a/b/c")(ERROR), error_shape("/a/c")(ERROR)) == (b"b", b"a")
