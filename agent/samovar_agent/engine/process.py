@@ -291,6 +291,10 @@ class WorkerEngine:
         self._log.finish()
 
     def _take(self, answer: Answer) -> None:
+        if isinstance(answer, Piece):  # by far the most frequent
+            self._heard = True
+            self._put(answer.id, answer)
+            return
         match answer:
             case Failed() | Answered(_, Tokenized() | Detokenized() | RenderedPrompt()):
                 pass  # comes from beside the loop that computes, and says nothing about it
@@ -307,7 +311,7 @@ class WorkerEngine:
                 _reject(self._loaded, SamovarError.of(failure))
             case Alive():
                 pass
-            case Began(id_) | Piece(id_):
+            case Began(id_):
                 self._put(id_, answer)
             case Done(id_, result) | Answered(id_, result):
                 self._put(id_, result)
