@@ -491,9 +491,11 @@ Scope = Literal["chat", "embed", "documents", "models", "admin"]
 
 
 class TokenInfo(Value, frozen=True, kw_only=True):
-    """An API token without its secret."""
+    """An API token without its secret. Times are Unix seconds; `last_used_at` is up to a minute behind."""
 
     name: str
     scopes: list[Scope]
     created_at: float
     revoked_at: float | None = None
+    expires_at: float | None = None
+    last_used_at: float | None = None

@@ -99,6 +99,16 @@ async def test_a_frozen_file_opens_with_everything_in_it(tmp_path: Path, number:
     assert live == tokens[0]
 
 
+@pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS if migration.number >= 4])
+async def test_expiring_tokens_of_a_frozen_file(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "samovar.db"
+    shutil.copy(DATA / f"v{number}.db", path)
+    store = await Store.open(path)
+    tokens = await store.tokens.ls()
+    await store.close()
+    assert [(token.expires_at, token.last_used_at) for token in tokens] == [(4e9, 1700000009.0), (None, None)]
+
+
 @pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS if migration.number >= 3])
 async def test_documents_and_conversations_of_a_frozen_file(tmp_path: Path, number: int) -> None:
     path = tmp_path / "samovar.db"
