@@ -27,6 +27,12 @@ _SHAPES: tuple[tuple[str, ErrorBody], ...] = (
 """Beginnings of paths, the longest that fits counts; everything else speaks as OpenAI does."""
 
 
+def dialect(path: str) -> str:
+    """The folder of the dialect that has a shape of its own here; empty for OpenAI's, which is everybody's."""
+    inside = error_shape(path).__module__.removeprefix("samovar_agent.http.").split(".")
+    return inside[0] if len(inside) > 1 else ""
+
+
 def error_shape(path: str) -> ErrorBody:
     """What makes the body of a failure at this path, whether anything is there or not."""
     fitting = [shape for shape in _SHAPES if path.startswith(shape[0])]

@@ -35,13 +35,18 @@ SHUTTING_DOWN = Failure(
 _PREFLIGHT_SECONDS = "600"
 
 
+class Empty:
+    """The type of a reply that has no body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One line of the table. - needs: what an API token must allow, where one is needed. - body: what is sent to it.
 
     What follows is for `/openapi.json`. - about: what it does, in a sentence. - request: type of the body or, with GET,
     of the parameters behind the question mark; None for nothing. - reply: type of the reply's JSON, `str` for plain
-    text, `bytes` for a file; None where it always streams. - stream: media type of a stream that it may answer with.
+    text, `bytes` for a file, `Empty` for no body, `NoReturn` where all is refused; None where it always streams.
+    - stream: media type of a stream that it may answer with.
     - fails: codes of failures besides those that any such route has.
     """
 

@@ -13,6 +13,7 @@ from samovar_agent.http.openai.completion_request import CompletionRequest
 from samovar_agent.http.openai.completions import Completions
 from samovar_agent.http.openai.embeddings import EmbeddingList, Embeddings, EmbeddingsRequest
 from samovar_agent.http.openai.input_tokens import CountInput, InputTokens, InputTokensRequest
+from samovar_agent.http.openai.model_names import NAMING_FAILS
 from samovar_agent.http.openai.models import ModelEntry, ModelList, Models
 from samovar_agent.http.openai.rerank import Ranking, Rerank, RerankRequest
 from samovar_agent.http.openai.responses import Deleted, ItemList, Responses
@@ -20,13 +21,9 @@ from samovar_agent.http.openai.responses_query import InputItemsQuery, RetrieveQ
 from samovar_agent.http.openai.responses_reply import Response
 from samovar_agent.http.openai.responses_request import ResponseRequest
 from samovar_agent.http.openai.upload_routes import upload_routes
-from samovar_protocol import FailureCode
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
-
-_NAMED = (FailureCode.MODEL_UNKNOWN, FailureCode.MODEL_AMBIGUOUS, FailureCode.MODEL_FILE_BROKEN)
-"""How a model's name may fail."""
 
 
 def routes(services: Services) -> list[Route]:
@@ -46,7 +43,7 @@ def _models(services: Services) -> list[Route]:
             "any token",
             about="One model, under any of its names.",
             reply=ModelEntry,
-            fails=_NAMED,
+            fails=NAMING_FAILS,
         ),
         Route(
             "POST",

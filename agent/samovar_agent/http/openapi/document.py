@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from samovar_agent import __version__
-from samovar_agent.http.front import Route
+from samovar_agent.http.dialects import dialect
+from samovar_agent.http.front import Empty, Route
 from samovar_agent.http.openapi.failures import ErrorSchemas, statuses
 from samovar_agent.http.openapi.types import Types
 from samovar_agent.http.request_counts import template
@@ -15,7 +16,8 @@ from samovar_agent.http.request_counts import template
 Json = dict[str, Any]
 
 _ABOUT = """\
-One server for several APIs: OpenAI's below `/v1`, Samovar's own below `/api/samovar`, and others beside them.
+One server for several APIs: OpenAI's below `/v1`, Anthropic's at `/v1/messages`, Samovar's own below `/api/samovar`,
+LM Studio's below `/api/v0` and `/api/v1`, Ollama's at the other paths below `/api`, and a few of llama.cpp's.
 
 Over loopback no token is needed, unless the setting `server.require_token` says so; what needs `documents`, `models` or
 `admin` is then for the agent's own user. What each route asks of a token stands beside its security scheme: scopes, all
@@ -24,12 +26,13 @@ second media type answers with a stream of that type, mostly where the body has 
 """
 
 _PLAIN = {str: "text/plain", bytes: "application/octet-stream"}
+_WITHOUT_SCHEMA = (None, Empty, NoReturn, *_PLAIN)
 _STREAM_ABOUT = "Events, as they come: progress, pieces, and the whole reply last."
 
 
 def document(table: Sequence[Route]) -> Json:
     """The document of these routes."""
-    types = Types(kind for route in table for kind in (route.request, route.reply) if kind not in (None, *_PLAIN))
+    types = Types(kind for route in table for kind in (route.request, route.reply) if kind not in _WITHOUT_SCHEMA)
     errors = ErrorSchemas()
     paths: dict[str, Json] = {}
     for route in table:
@@ -86,15 +89,16 @@ def _body(route: Route, types: Types) -> Json:
 
 
 def _replies(route: Route, types: Types) -> Json:
+    if route.reply is NoReturn:
+        return {}
     content: Json = {}
     if route.reply in _PLAIN:
         content[_PLAIN[route.reply]] = {"schema": {"type": "string"} if route.reply is str else {}}
-    elif route.reply is not None:
+    elif route.reply not in _WITHOUT_SCHEMA:
         content["application/json"] = {"schema": types.schema(route.reply)}
     if route.stream:
         content[route.stream] = {"schema": {"description": _STREAM_ABOUT}}
-    reply: Json = {"description": "What was asked for.", "content": content}
-    return {"200": reply}
+    return {"200": {"description": "What was asked for.", **({"content": content} if content else {})}}
 
 
 def _security(route: Route) -> list[Json]:
@@ -109,4 +113,4 @@ def _tag(path: str) -> str:
     parts = [part for part in path.split("/") if part]
     if parts[:2] == ["api", "samovar"]:
         return f"samovar: {parts[2]}"
-    return "/".join(parts[:2]) if parts[0] == "api" else parts[0]
+    return dialect(path) or (parts[0] if parts else "greeting")

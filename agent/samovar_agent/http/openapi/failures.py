@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from samovar_agent.http.dialects import ErrorBody, error_shape
+from samovar_agent.http.dialects import dialect, error_shape
 from samovar_agent.http.errors import STATUS, HttpRefusal, bad_request
 from samovar_agent.http.front import Route
 from samovar_protocol import FailureCode, SamovarError
@@ -80,16 +80,10 @@ class ErrorSchemas:
     def responses(self, path: str, statuses: Iterable[int]) -> dict[str, Json]:
         """What a route at this path answers where it fails."""
         shape = error_shape(path)
-        name = _name(shape)
+        name = f"{dialect(path).title()}ErrorBody"
         self.schemas.setdefault(name, _described([json.loads(shape(sample)) for sample in _SAMPLES]))
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
         return {str(status): {"description": _ABOUT[status], "content": content} for status in statuses}
-
-
-def _name(shape: ErrorBody) -> str:
-    """From the folder of the dialect that has it."""
-    inside = shape.__module__.removeprefix("samovar_agent.http.").split(".")
-    return f"{inside[0].title()}ErrorBody" if len(inside) > 1 else "ErrorBody"
 
 
 def _described(values: list[Any]) -> Json:
