@@ -243,10 +243,15 @@ class ConfigSet(Request[replies.ConfigReply], tag="config_set", frozen=True, kw_
 
 
 class TokenCreate(Request[replies.TokenCreateReply], tag="token_create", frozen=True, kw_only=True):
-    """Make an API token. - name: for people. - scopes: what it allows; "admin" allows everything."""
+    """Make an API token.
+
+    - name: for people. - scopes: what it allows; "admin" allows everything. - lifetime_seconds: until it expires; None
+    never.
+    """
 
     name: Name
     scopes: Annotated[list[Scope], Meta(min_length=1)]
+    lifetime_seconds: Annotated[float, Meta(gt=0, le=100 * 365 * 86400)] | None = None
 
 
 class TokenLs(Request[replies.TokenLsReply], tag="token_ls", frozen=True, kw_only=True):

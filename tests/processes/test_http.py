@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -128,6 +129,58 @@ async def test_a_web_page_cannot_reach_in(http: aiohttp.ClientSession, headers: 
     async with http.post("/v1/chat/completions", data=b"{}", headers=headers) as reply:
         assert reply.status in (403, 415)
         assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+def ask_raw(agent: AgentProcess, data: bytes) -> bytes:
+    """All that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", int(agent.url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall(data)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 9000 + b"\r\n\r\n", b"431"),
+        (b"GET /health HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n", b"403"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"200"),
+    ],
+)
+def test_what_is_no_http_is_refused_in_json(agent: AgentProcess, data: bytes, status: bytes) -> None:
+    head, _, body = ask_raw(agent, data).partition(b"\r\n\r\n")
+    assert head.split()[1] == status
+    assert json.loads(body)
+
+
+async def test_every_listener_and_a_token_that_expires(fresh: AgentProcess) -> None:
+    for key, value in (("unix_socket", "true"), ("require_token", "true"), ("max_connections", "3")):
+        assert fresh.cli("config", "set", f"server.{key}", value).returncode == 0
+    assert fresh.cli("down").returncode == 0
+    fresh.up()
+    told = fresh.json("server", "status")
+    secret = fresh.cli("server", "token", "create", "guest", "--expires", "1s").stdout.strip()
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(told["unix_socket"]), headers=headers) as session:
+
+        async def status() -> int:
+            async with session.get("http://localhost/v1/models") as reply:
+                return reply.status
+
+        assert await status() in (200, 401)
+        async with asyncio.timeout(30):
+            while await status() != 401:
+                await asyncio.sleep(0.05)
+    [token] = fresh.json("server", "token", "ls")["tokens"]
+    assert token["expires_at"] <= time.time()
+    assert fresh.cli("server", "token", "ls").stdout.splitlines()[1].split()[-1] == "expired"
+    # With three connections open there is none for a fourth, until one of them ends.
+    port = int(fresh.url.rpartition(":")[2])
+    others = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(3)]
+    await soon(lambda: b" 503 " in ask_raw(fresh, b""))
+    for other in others:
+        other.close()
+    await soon(lambda: b" 200 " in ask_raw(fresh, b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n"))
 
 
 @pytest.mark.model

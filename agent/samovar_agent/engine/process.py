@@ -298,6 +298,10 @@ class WorkerEngine:
         self._log.finish()
 
     def _take(self, answer: Answer) -> None:
+        if isinstance(answer, Piece):  # by far the most frequent
+            self._heard = True
+            self._put(answer.id, answer)
+            return
         match answer:
             case Failed() | Answered(_, Tokenized() | Detokenized() | RenderedPrompt()):
                 pass  # comes from beside the loop that computes, and says nothing about it
@@ -316,7 +320,7 @@ class WorkerEngine:
                 pass
             case CacheChanged():
                 self._on_cache(answer)
-            case Began(id_) | Piece(id_):
+            case Began(id_):
                 self._put(id_, answer)
             case Done(id_, result) | Answered(id_, result):
                 self._put(id_, result)

@@ -166,7 +166,7 @@ class Connection(web.RequestHandler):
 
 
 def _unreadable(status: int, error: BaseException | None, message: str | None) -> SamovarError:
-    if isinstance(error, LineTooLong):
+    if isinstance(error, LineTooLong) or "Too many headers" in (message or ""):
         return HttpRefusal(
             431,
             FailureCode.TOO_LARGE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from samovar_agent.http.anthropic.errors import error_body as anthropic
 from samovar_agent.http.errors import error_body
 from samovar_agent.http.llama_cpp.errors import error_body as llama_cpp
 from samovar_agent.http.lmstudio.errors import error_body as lmstudio
@@ -15,6 +16,7 @@ ErrorBody = Callable[[SamovarError], bytes]
 _SHAPES: tuple[tuple[str, ErrorBody], ...] = (
     ("/api/samovar/", error_body),
     ("/api/", ollama),
+    ("/v1/messages", anthropic),
     ("/infill", llama_cpp),
     ("/tokenize", llama_cpp),
     ("/detokenize", llama_cpp),

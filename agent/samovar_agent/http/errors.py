@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from aiohttp import web
 
+from samovar_agent.events import cause
 from samovar_protocol import Failure, FailureCode, SamovarError
 
 log = logging.getLogger("samovar.http")
@@ -62,6 +63,9 @@ _MOST_RETRY_AFTER = 60
 
 _WORTH_A_RETRY = frozenset({FailureCode.SHUTTING_DOWN, FailureCode.WORKER_CRASHED, FailureCode.NETWORK_FAILED})
 """SDKs repeat a request after 409, 429 and any 5xx by themselves; of 409 and 5xx only after these can that help."""
+
+REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+"""Where OpenAI's and Anthropic's SDKs look for the id of a request."""
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -121,6 +125,8 @@ def error_response(error: SamovarError, body: Callable[[SamovarError], bytes] = 
     """The failure as a whole response. - body: its JSON shape."""
     status = status_of(error)
     headers = {"Content-Type": "application/json"}
+    if (id_ := cause.get()) is not None:
+        headers |= dict.fromkeys(REQUEST_ID_HEADERS, id_)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if error.code in _RETRY_AFTER:

@@ -15,7 +15,7 @@ from aiohttp import HttpVersion11, web
 from samovar_agent.events import cause
 from samovar_agent.http.dialects import error_shape
 from samovar_agent.http.errors import HttpRefusal, as_samovar_error, error_response
-from samovar_agent.http.guard import Guard, Needs
+from samovar_agent.http.guard import Guard, Needs, origin_of
 from samovar_agent.http.incoming import Handler, Incoming
 from samovar_agent.http.open_work import Job, OpenWork
 from samovar_agent.http.request_counts import CLIENT_LEFT, RequestCounts
@@ -142,7 +142,7 @@ class Front:
 
     def add_cors(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """On every response to an allowed origin, also on errors, or its page could not read them."""
-        origin = request.headers.get("Origin")
+        origin = origin_of(request)
         if origin is not None and self._guard.allows_origin(request, origin):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Vary"] = "Origin"

@@ -7,6 +7,7 @@ stops pages that nobody allowed, and the demand for JSON stops the cross-site fo
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -17,6 +18,7 @@ from samovar_agent.http.errors import HttpRefusal
 from samovar_agent.http.incoming import Incoming
 from samovar_agent.platforms import connection_user
 from samovar_agent.settings import ServerSettings
+from samovar_agent.store.tokens import has_expired
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Scope, TokenInfo
 
@@ -37,7 +39,7 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 class Guard:
     """The checks, against the settings as they are now.
 
-    - settings: the current server settings. - find_token: the live token that has a secret, or None.
+    - settings: the current server settings. - find_token: the token that has a secret, or None.
     - bound: where the server listens; set once it does.
     """
 
@@ -59,7 +61,7 @@ class Guard:
 
     def check_origin(self, request: Incoming) -> None:
         """Refuse what a web page asks that nobody allowed. Programs other than browsers send no Origin."""
-        origin = request.headers.get("Origin")
+        origin = origin_of(request)
         if origin is not None and not self.allows_origin(request, origin):
             raise SamovarError(
                 FailureCode.FORBIDDEN,
@@ -128,9 +130,9 @@ class Guard:
                 raise _unauthorized("This server needs an API token.")
             return None
         token = self._find_token(secret)
-        if token is None:
+        if token is None or has_expired(token):
             if required:
-                raise _unauthorized("The API token is unknown or revoked.")
+                raise _unauthorized(_expired(token) if token else "The API token is unknown or revoked.")
             return None
         lacking = [scope for scope in wanted if not {scope, "admin"} & set(token.scopes)]
         if required and lacking:
@@ -168,6 +170,13 @@ class Guard:
             return True
         # Bound to all addresses, and reached by this one of them.
         return self.bound.exposed and name == _address(request, "sockname")
+
+
+def origin_of(request: web.BaseRequest) -> str | None:
+    """The web origin that asks, if any; several of them, which no browser sends, are one that nobody allows."""
+    if "Origin" not in request.headers:
+        return None
+    return ", ".join(request.headers.getall("Origin"))
 
 
 def _host_name(header: str) -> str:
@@ -215,6 +224,11 @@ def _asked_of_system(request: Incoming) -> bool:
 def _address(request: web.BaseRequest, end: Literal["peername", "sockname"]) -> str | None:
     name = request.transport.get_extra_info(end) if request.transport is not None else None
     return str(name[0]) if name else None
+
+
+def _expired(token: TokenInfo) -> str:
+    moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(token.expires_at))
+    return f"The API token '{token.name}' has expired, on {moment}."
 
 
 def _unauthorized(message: str) -> SamovarError:

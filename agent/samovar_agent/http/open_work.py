@@ -111,9 +111,10 @@ class OpenWork:
         return sum(job.streaming for job in self._jobs)
 
     def end_revoked(self, token: TokenInfo) -> None:
-        """End what came with this token, which was revoked or has expired. Names are unique among live tokens."""
+        """End what came with this token, which was revoked or has expired."""
         for job in tuple(self._jobs):
-            if job.token is not None and job.token.name == token.name:
+            # Names are unique among live tokens; that of an expired one may have been given to another.
+            if job.token and (job.token.name, job.token.created_at) == (token.name, token.created_at):
                 job.end(_worthless(token))
 
     async def end_all(self, failure: Failure, *, within: float) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from samovar_agent.http.front import Route
+from aiohttp import web
+
+from samovar_agent.http.anthropic.routes import HEADER as ANTHROPIC
+from samovar_agent.http.anthropic.routes import routes as anthropic
+from samovar_agent.http.front import Endpoint, Route
 from samovar_agent.http.health import Health, health
 from samovar_agent.http.llama_cpp.routes import routes as llama_cpp
 from samovar_agent.http.lmstudio.routes import routes as lmstudio
 from samovar_agent.http.metrics import Metrics
 from samovar_agent.http.ollama.routes import routes as ollama
-from samovar_agent.http.open_work import OpenWork
+from samovar_agent.http.open_work import Job, OpenWork
 from samovar_agent.http.openai.routes import routes as openai
 from samovar_agent.http.openapi.endpoint import OpenApi
 from samovar_agent.http.ready import Readiness, Ready
@@ -53,10 +59,29 @@ def routes(services: Services, counts: RequestCounts, work: OpenWork) -> list[Ro
             about="This description of the server.",
             reply=dict[str, Any],
         ),
-        *openai(services),
+        *_either(openai(services), anthropic(services), ANTHROPIC),
         *ollama(services),
         *llama_cpp(services),
         *lmstudio(services),
         *samovar(services),
     ]
     return table
+
+
+def _either(table: Iterable[Route], other: Iterable[Route], header: str) -> list[Route]:
+    """Both dialects' tables. A line that both have is the other one's where a request has its header."""
+    others = {(route.method, route.path): route for route in other}
+    lines = [
+        replace(route, endpoint=_chosen(route.endpoint, found.endpoint, header))
+        if (found := others.pop((route.method, route.path), None))
+        else route
+        for route in table
+    ]
+    return [*lines, *others.values()]
+
+
+def _chosen(endpoint: Endpoint, other: Endpoint, header: str) -> Endpoint:
+    async def answer(request: web.Request, job: Job) -> web.StreamResponse:
+        return await (other if header in request.headers else endpoint)(request, job)
+
+    return answer

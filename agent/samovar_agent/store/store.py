@@ -124,6 +124,8 @@ class Store:
         """Finish what was begun and close the file; a second call does nothing."""
         if not self._closed:
             self._closed = True
+            if self._db is not None:
+                await self.tokens.close()
             closing = asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
             self._thread.shutdown(wait=False)
             await closing

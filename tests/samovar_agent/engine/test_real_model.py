@@ -18,7 +18,7 @@ import pytest
 from samovar_agent.models.gguf import read_header
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply
-from samovar_protocol.values import AnyDelta, Message, Progress, Sampling, Text
+from samovar_protocol.values import AnyDelta, ChatOptions, Message, Progress, Sampling, Text
 from tests.samovar_agent.engine.conftest import Bench, MakeBench
 
 pytestmark = pytest.mark.model
@@ -108,13 +108,29 @@ async def test_stop_texts_and_the_models_own_end(real_bench: Bench) -> None:
     word = whole.text.split()[6]
     stopped = await reply(real_bench, RIVERS, temperature=0, max_tokens=30, stop=[word])
     assert stopped.text == whole.text[: whole.text.index(word)]
-    assert stopped.finish_reason == "stop"
+    assert (stopped.finish_reason, stopped.stop_text) == ("stop", word)
     short = await reply(real_bench, "Say only: yes", temperature=0, max_tokens=400)
-    assert short.finish_reason == "stop"
+    assert (short.finish_reason, short.stop_text) == ("stop", None)
     beyond = short.stats.completion_tokens + 20
     longer = await reply(real_bench, "Say only: yes", temperature=0, max_tokens=beyond, ignore_eos=True)
     assert longer.finish_reason == "length"
     assert longer.stats.completion_tokens == beyond
+
+
+async def test_a_reply_goes_on_from_where_it_was_left(real_bench: Bench) -> None:
+    messages = [
+        Message(role="user", content="What is the capital of France?"),
+        Message(role="assistant", content="The capital of France is called"),
+    ]
+    options = ChatOptions(continue_final_message=True)
+    prompt = await real_bench.instances.render("small", messages, options)
+    assert prompt.text.endswith("<|im_start|>assistant\nThe capital of France is called")
+    sampling = Sampling(temperature=0, max_tokens=4)
+    items = [item async for item in real_bench.instances.generate("small", messages, sampling, options)]
+    last = items[-1]
+    assert isinstance(last, ChatReply)
+    assert last.text.startswith(" Paris")
+    assert last.stats.prompt_tokens == len(prompt.tokens)
 
 
 async def test_the_next_turn_computes_only_what_is_new(real_bench: Bench) -> None:

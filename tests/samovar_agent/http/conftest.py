@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
+import msgspec
 import openai
 import pytest
 
@@ -278,6 +279,12 @@ class FakeTokens:
 
     def revoke(self, secret: str) -> None:
         token = self.live.pop(secret)
+        for listener in tuple(self.listeners):
+            listener(token)
+
+    def expire(self, secret: str) -> None:
+        """Its time is over, and those who listen hear of it."""
+        token = self.live[secret] = msgspec.structs.replace(self.live[secret], expires_at=1_700_000_000.0)
         for listener in tuple(self.listeners):
             listener(token)
 

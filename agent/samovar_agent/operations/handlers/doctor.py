@@ -28,12 +28,16 @@ async def handle(call: Call, request: Doctor) -> DoctorReply:
 
 def _checks(services: Services) -> Iterator[Check]:
     http = services.http
+    listens = ", ".join([*http.urls, *([http.unix_socket] if http.unix_socket else [])])
     if http.problem:
         yield Check(
-            name="server", outcome="failure", message=http.problem, hint="See `samovar config get server.port`."
+            name="server",
+            outcome="warning" if listens else "failure",
+            message=f"{http.problem} It listens on {listens}." if listens else http.problem,
+            hint="`samovar config ls` shows the settings of the server.",
         )
-    elif http.urls:
-        yield Check(name="server", outcome="ok", message=f"The local server listens on {', '.join(http.urls)}.")
+    elif listens:
+        yield Check(name="server", outcome="ok", message=f"The local server listens on {listens}.")
     else:
         yield Check(name="server", outcome="ok", message="The local server is off: the setting server.hosts is empty.")
     try:

@@ -9,5 +9,7 @@ from samovar_protocol.requests import TokenCreate
 
 async def handle(call: Call, request: TokenCreate) -> TokenCreateReply:
     """The token and its secret, which is shown this once."""
-    token, secret = await call.services.store.tokens.create(request.name, request.scopes)
+    token, secret = await call.services.store.tokens.create(
+        request.name, request.scopes, lifetime_seconds=request.lifetime_seconds
+    )
     return TokenCreateReply(token=token, secret=secret)
