@@ -1,7 +1,7 @@
 """A whole agent of which only the models, the downloads and the reading of documents are made up."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from samovar_agent.network.connectivity import Connectivity
 from samovar_agent.services import Services
 from samovar_agent.settings import SettingsFile
 from samovar_protocol import Places
-from samovar_protocol.replies import GetReply, LoadReply
+from samovar_protocol.replies import EmbedReply, GetReply, LoadReply
 from samovar_protocol.requests import Get
 from samovar_protocol.values import DownloadInfo, InstanceInfo, MemoryEstimate, Progress
 from tests.samovar_agent.http.conftest import KEY, STATS, Answer, FakeDownloads, FakeInstances
@@ -27,6 +27,7 @@ from tests.samovar_agent.http.fake_documents import FakeDocuments
 from tests.samovar_agent.models.gguf_files import llama, write_gguf
 
 EMBEDDER = "maker/vectors"
+KEEP = Keep()
 TEMPLATE = "{% if tools %}{% endif %}<think>{% if enable_thinking %}{% endif %}"
 
 
@@ -38,7 +39,7 @@ class WholeInstances(FakeInstances):
         self.tallies = Tallies()
         self.tallies.of(KEY).replied(STATS, 1.5)
 
-    async def load(self, name: str, *, on_progress: Callable[[Progress], None], **options: Any) -> LoadReply:
+    async def load(self, name: str, *, on_progress: Callable[[Progress], None] = print, **options: Any) -> LoadReply:
         on_progress(Progress(stage="loading", done=1, total=2, unit="ratio"))
         return LoadReply(estimate=self.estimate(name), instance=self.loaded[0])
 
@@ -46,6 +47,12 @@ class WholeInstances(FakeInstances):
         return MemoryEstimate(
             need_bytes=6, free_bytes=9, weights_bytes=3, cache_bytes=2, buffer_bytes=1, context_length=context or 2048
         )
+
+    async def embed(
+        self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str, keep: Keep = KEEP
+    ) -> AsyncGenerator[Progress | EmbedReply, None]:
+        async for item in super().embed(model, inputs, dimensions=dimensions, client=client, keep=keep):
+            yield item
 
     async def ready(self, model: str, capability: str, *, keep: Keep) -> AsyncGenerator[Progress | InstanceInfo, None]:
         yield self.loaded[0]
@@ -69,15 +76,8 @@ class WholeDownloads(FakeDownloads):
 
     async def get(self, request: Get, **more: Any) -> GetReply:
         if on_wanted := more.pop("on_wanted", None):
-            on_wanted(
-                Wanted(
-                    publisher="a",
-                    name="b",
-                    quantization="F16",
-                    parts=[Part(name="b.gguf", size_bytes=9)],
-                    sources=[HubSource(repository="a/b")],
-                )
-            )
+            parts, sources = [Part(name="b.gguf", size_bytes=9)], [HubSource(repository="a/b")]
+            on_wanted(Wanted(publisher="a", name="b", quantization="F16", parts=parts, sources=sources))
         return await super().get(request, **more)
 
     async def cancel_of(self, partial: Path) -> bool:
