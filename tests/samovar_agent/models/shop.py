@@ -97,6 +97,7 @@ class Shop:
     """A service, and all around it. - memory: bytes that are free."""
 
     service: CatalogService
+    http: Http
     hub: HubServer
     store: Store
     settings: SettingsFile
@@ -151,7 +152,7 @@ async def opened(
         http=http,
         refresh_seconds=refresh_seconds,
     )
-    shop = Shop(service, hub, store, settings, cable, library)
+    shop = Shop(service, http, hub, store, settings, cable, library)
     try:
         yield shop
     finally:

@@ -181,6 +181,7 @@ async def test_search_without_a_network(shop: Shop) -> None:
 
 async def test_a_dead_network_costs_a_time_out_and_nothing_else(shop: Shop) -> None:
     shop.hub.dead = True
+    shop.http._stall_seconds = shop.http._connect_seconds = 0.2
     started = time.monotonic()
     reply = await shop.service.search("tiny", sort="downloads", limit=10, requester="a test")
     assert [entry.key for entry in reply.results] == ["Acme/Tiny"]

@@ -80,7 +80,6 @@ async def test_wrong_bytes_of_a_source_that_dies_do_not_spoil_the_next(
     shop: Shop, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("samovar_agent.network.range_requests._PATIENT_TRIES", 1)
-    monkeypatch.setattr("samovar_agent.network.range_requests._FIRST_DELAY", 0.01)
     bad = shop.hub.add_file(f"/bad/{FILE}", bytes([content[0] ^ 1]) + content[1:])
     bad.drop_after = 300_000
     real = bad.send

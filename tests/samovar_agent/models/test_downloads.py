@@ -23,6 +23,7 @@ from samovar_agent.network.gate import Gate
 from samovar_agent.network.http import Http
 from samovar_agent.network.packages import temporary_folder
 from samovar_agent.network.partial_file import JOURNAL, PARTIAL
+from samovar_agent.network.transfer import fetch_file
 from samovar_agent.operations.call import Call
 from samovar_agent.operations.handlers import rm
 from samovar_protocol import FailureCode, SamovarError
@@ -192,7 +193,11 @@ def content(tmp_path: Path) -> bytes:
 
 
 @pytest.fixture
-async def shop(home: Home, hub_server: HubServer, content: bytes) -> AsyncIterator[Shop]:
+async def shop(
+    home: Home, hub_server: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Shop]:
+    monkeypatch.setitem(cast(Any, fetch_file).__kwdefaults__, "first_delay", 0.01)
+    monkeypatch.setattr("samovar_agent.network.range_requests._WRITE_SECONDS", 0.05)  # a slow one is soon on its way
     shop = Shop(home, hub_server, {FILE: content})
     yield shop
     await shop.downloads.close()

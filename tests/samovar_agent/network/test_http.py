@@ -192,6 +192,7 @@ async def test_slow_is_no_stall(client: Client, hub: HubServer) -> None:
 
 async def test_who_never_answers(client: Client, hub: HubServer) -> None:
     hub.dead = True
+    client.http._stall_seconds = client.http._connect_seconds = 0.2
     error = await client.fails(resolve(hub))
     assert "silent" in error.failure.message
 
@@ -265,7 +266,10 @@ async def test_statuses_are_not_raised(client: Client, hub: HubServer) -> None:
         assert response.headers["x-error-code"] == "EntryNotFound"
 
 
-async def test_going_offline_cuts_a_transfer_that_runs(client: Client, hub: HubServer) -> None:
+async def test_going_offline_cuts_a_transfer_that_runs(
+    client: Client, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samovar_agent.network.http._KEEP_ALIVE_SECONDS", 0.1)
     hub.repositories[REPOSITORY].file(FILE).bytes_per_second = 100_000
     task = asyncio.create_task(client.fails(resolve(hub), code=FailureCode.NETWORK_OFFLINE))
     async with asyncio.timeout(10):

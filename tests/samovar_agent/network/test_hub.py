@@ -288,6 +288,7 @@ async def test_the_login_page_of_a_hotel(hub: Hub, server: HubServer) -> None:
 
 async def test_a_hub_that_is_silent(hub: Hub, server: HubServer) -> None:
     server.dead = True
+    hub._http._stall_seconds = hub._http._connect_seconds = 0.2
     started = time.monotonic()
     await fails(hub.search(**ASKED))
     assert time.monotonic() - started < 10

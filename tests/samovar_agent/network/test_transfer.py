@@ -325,6 +325,7 @@ class TestTrouble:
 
     async def test_a_server_that_never_sends_a_byte(self, fetch: Fetch) -> None:
         fetch.file.stall_after = 0
+        fetch.http._stall_seconds = 0.1
         await fetch.fails(FailureCode.NETWORK_FAILED)
 
     async def test_a_missing_file(self, fetch: Fetch) -> None:

@@ -22,8 +22,6 @@ from samovar_protocol.values import Thinking
 if TYPE_CHECKING:
     from samovar_agent.services import Services
 
-_LISTED = 20
-"""Models that an error names."""
 
 _decoder = msgspec.json.Decoder(MessagesRequest)
 _count_decoder = msgspec.json.Decoder(PromptRequest)
@@ -94,17 +92,13 @@ class Messages:
         )
 
     def _listing(self, error: SamovarError, name: str) -> SamovarError:
-        """The failure; that of a name which means no model says which ones there are, and how to call one so."""
-        if error.code != FailureCode.MODEL_UNKNOWN:
+        """The failure; that of a name which means no model says how to call one so.
+
+        Programs made for Anthropic's models send the names of those, and not all of them let people choose.
+        """
+        if error.code != FailureCode.MODEL_UNKNOWN or not self._services.library.ls():
             return error
-        models = [model.key for model in self._services.library.ls() if model.state == "ready"]
-        if not models:
-            return error
-        more = f" and {len(models) - _LISTED} more" if len(models) > _LISTED else ""
-        hint = (
-            f"{error.failure.hint} There are: {', '.join(models[:_LISTED])}{more}. Name one of these, or add"
-            f" '{name[:100]}=MODEL' to the setting models.aliases."
-        )
+        hint = f"{error.failure.hint} To call one of them so, add '{name[:100]}=MODEL' to the setting models.aliases."
         return SamovarError(error.code, error.failure.message, hint=hint.strip(), details={"param": "model"})
 
 

@@ -19,7 +19,7 @@ from samovar_protocol.values import (
     ToolCallBegan,
 )
 from tests.samovar_agent.http.anthropic.conftest import Asking, error_of, events_of, message_body
-from tests.samovar_agent.http.conftest import KEY, Browser, model
+from tests.samovar_agent.http.conftest import KEY, Browser
 
 USAGE = {
     "input_tokens": 4,
@@ -197,9 +197,9 @@ async def test_a_failure_in_the_middle_is_an_event(asking: Asking) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
-async def test_an_unknown_model_is_a_404_that_names_the_others(asking: Asking, browser: Browser, path: str) -> None:
-    asking.agent.library.models += [model(f"x/{number}") for number in range(30)]
-    asking.agent.library.models.append(model("x/broken", state="broken"))
+async def test_an_unknown_model_is_a_404_that_says_how_to_call_one_so(
+    asking: Asking, browser: Browser, path: str
+) -> None:
     body = message_body(model="nobody/knows")
     if path.endswith("count_tokens"):
         del body["max_tokens"]
@@ -207,11 +207,9 @@ async def test_an_unknown_model_is_a_404_that_names_the_others(asking: Asking, b
     assert answer.status == 404
     error = error_of(answer)
     assert error["type"] == "not_found_error"
-    assert KEY in error["message"] and "x/18" in error["message"] and "and 11 more" in error["message"]
-    assert "x/19" not in error["message"] and "x/broken" not in error["message"]
     assert "'nobody/knows=MODEL' to the setting models.aliases" in error["message"]
     asking.agent.library.models = []
-    assert "There are" not in error_of(await browser.ask("POST", path, json=body))["message"]
+    assert "models.aliases" not in error_of(await browser.ask("POST", path, json=body))["message"]
 
 
 async def test_names_and_identifiers_are_as_everywhere(asking: Asking) -> None:
