@@ -150,7 +150,7 @@ class FakeInstances:
 
     async def detokenize(self, model: str | None, tokens: Sequence[int]) -> Detokenized:
         self.others.append((model, list(tokens)))
-        pieces = [bytes([token]) if token < 256 else chr(token).encode() for token in tokens]
+        pieces = [bytes([token]) if token < 256 else chr(token % 55_000).encode() for token in tokens]
         return Detokenized(text=b"".join(pieces).decode("utf-8", "replace"), pieces=pieces)
 
     async def render(

@@ -28,6 +28,13 @@ from tests.samovar_agent.models.gguf_files import llama, write_gguf
 
 EMBEDDER = "maker/vectors"
 KEEP = Keep()
+WANTED = Wanted(
+    publisher="a",
+    name="b",
+    quantization="F16",
+    parts=[Part(name="b.gguf", size_bytes=9)],
+    sources=[HubSource(repository="a/b")],
+)
 TEMPLATE = "{% if tools %}{% endif %}<think>{% if enable_thinking %}{% endif %}"
 
 
@@ -76,8 +83,7 @@ class WholeDownloads(FakeDownloads):
 
     async def get(self, request: Get, **more: Any) -> GetReply:
         if on_wanted := more.pop("on_wanted", None):
-            parts, sources = [Part(name="b.gguf", size_bytes=9)], [HubSource(repository="a/b")]
-            on_wanted(Wanted(publisher="a", name="b", quantization="F16", parts=parts, sources=sources))
+            on_wanted(WANTED)
         return await super().get(request, **more)
 
     async def cancel_of(self, partial: Path) -> bool:

@@ -17,6 +17,7 @@ from samovar_agent.http.ollama.model_names import find_model, without_latest
 from samovar_agent.http.ollama.named import Named
 from samovar_agent.http.open_work import Job
 from samovar_agent.models.aliases import with_alias, without_alias
+from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import SettingChanged
 from samovar_protocol.values import Name
 
@@ -68,6 +69,16 @@ class Changes:
         await asyncio.shield(asyncio.ensure_future(self._set_aliases(without_latest(body.destination), key)))
         return web.Response()
 
+    def _full_name(self, key: str) -> str:
+        try:
+            return self._services.library.full_name(key)
+        except KeyError:
+            raise SamovarError(
+                FailureCode.MODEL_FILE_MISSING,
+                f"The file of '{key}' is gone; the model is only in memory.",
+                hint="Get it again, and then give it a name.",
+            ) from None
+
     async def _set_aliases(self, name: str, key: str | None) -> None:
         services = self._services
         async with services.settings_lock:  # the list is read and written by one at a time
@@ -76,6 +87,6 @@ class Changes:
                 changed = without_alias(lines, name)
             else:
                 services.library.check_alias(name)
-                changed = with_alias(lines, name, services.library.full_name(key))
+                changed = with_alias(lines, name, self._full_name(key))
             setting = await asyncio.to_thread(services.settings.set, _SETTING, changed)
         services.events.publish(SettingChanged(setting=setting))

@@ -63,6 +63,13 @@ async def test_names_that_cannot_be_given(served: OllamaAgent, destination: str)
     assert served.agent.settings.current.models.aliases == []
 
 
+async def test_a_model_whose_file_is_gone_and_that_is_still_in_memory_gets_no_name(served: OllamaAgent) -> None:
+    served.instances.loaded = [InstanceInfo(identifier="gone/model", model="gone/model", state="ready")]
+    answer = await served.post("copy", source="gone/model", destination="mine")
+    assert answer.status == 404 and "is gone" in sentence(answer)
+    assert served.agent.settings.current.models.aliases == []
+
+
 async def test_what_there_is_not(served: OllamaAgent) -> None:
     assert (await served.post("copy", source="nobody", destination="x")).status == 404
     for path in ("create", "push", "blobs/sha256:00"):

@@ -136,7 +136,10 @@ def test_lines_that_add_nothing() -> None:
 def test_every_line_is_of_the_type_that_describes_it(shape: Shape, kind: Any) -> None:
     other = TokenLogprob(text="x", logprob=float("-inf"), data=b"x")
     scores = [TokenLogprob(text="é", logprob=-0.5, data="é".encode(), top=[other])]
-    calls = [ToolCallBegan(index=0, id="c", name="f"), ToolCallArguments(index=0, json='{"a": [1, {}]}')]
+    calls: list[AnyDelta] = [
+        ToolCallBegan(index=0, id="c", name="f"),
+        ToolCallArguments(index=0, json='{"a": [1, {}]}'),
+    ]
     deltas: list[AnyDelta] = [Thinking(text="Well"), Text(text="Hi", logprobs=scores), *calls]
     lines = ReplyLines(shape, "m", time.perf_counter_ns())
     written = [
