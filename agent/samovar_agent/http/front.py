@@ -47,7 +47,8 @@ class Route:
     of the parameters behind the question mark; None for nothing. - reply: type of the reply's JSON, `str` for plain
     text, `bytes` for a file, `Empty` for no body, `NoReturn` where all is refused; None where it always streams.
     - stream: media type of a stream that it may answer with.
-    - fails: codes of failures besides those that any such route has.
+    - fails: codes of failures besides those that any such route has. - variant: a header, and what answers a
+    GET request with it.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -60,6 +61,7 @@ class Route:
     reply: Any = None
     stream: Literal["", "text/event-stream", "application/x-ndjson"] = ""
     fails: tuple[FailureCode, ...] = ()
+    variant: tuple[str, Route] | None = None
 
 
 class Front:

@@ -72,7 +72,7 @@ def _either(table: Iterable[Route], other: Iterable[Route], header: str) -> list
     """Both dialects' tables. A line that both have is the other one's where a request has its header."""
     others = {(route.method, route.path): route for route in other}
     lines = [
-        replace(route, endpoint=_chosen(route.endpoint, found.endpoint, header))
+        replace(route, endpoint=_chosen(route.endpoint, found.endpoint, header), variant=(header, found))
         if (found := others.pop((route.method, route.path), None))
         else route
         for route in table

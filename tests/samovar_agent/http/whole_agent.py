@@ -1,7 +1,7 @@
 """A whole agent of which only the models, the downloads and the reading of documents are made up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,24 @@ import aiohttp
 import pytest
 
 from samovar_agent import app
+from samovar_agent.engine.instances import Keep
 from samovar_agent.engine.tally import Tallies
 from samovar_agent.http.server import HttpServer
+from samovar_agent.models.sources import HubSource, Part, Wanted
 from samovar_agent.network.connectivity import Connectivity
 from samovar_agent.services import Services
 from samovar_agent.settings import SettingsFile
 from samovar_protocol import Places
-from samovar_protocol.replies import LoadReply
+from samovar_protocol.replies import EmbedReply, GetReply, LoadReply
+from samovar_protocol.requests import Get
 from samovar_protocol.values import DownloadInfo, InstanceInfo, MemoryEstimate, Progress
 from tests.samovar_agent.http.conftest import KEY, STATS, Answer, FakeDownloads, FakeInstances
 from tests.samovar_agent.http.fake_documents import FakeDocuments
+from tests.samovar_agent.models.gguf_files import llama, write_gguf
+
+EMBEDDER = "maker/vectors"
+KEEP = Keep()
+TEMPLATE = "{% if tools %}{% endif %}<think>{% if enable_thinking %}{% endif %}"
 
 
 class WholeInstances(FakeInstances):
@@ -31,7 +39,7 @@ class WholeInstances(FakeInstances):
         self.tallies = Tallies()
         self.tallies.of(KEY).replied(STATS, 1.5)
 
-    async def load(self, name: str, *, on_progress: Callable[[Progress], None], **options: Any) -> LoadReply:
+    async def load(self, name: str, *, on_progress: Callable[[Progress], None] = print, **options: Any) -> LoadReply:
         on_progress(Progress(stage="loading", done=1, total=2, unit="ratio"))
         return LoadReply(estimate=self.estimate(name), instance=self.loaded[0])
 
@@ -39,6 +47,18 @@ class WholeInstances(FakeInstances):
         return MemoryEstimate(
             need_bytes=6, free_bytes=9, weights_bytes=3, cache_bytes=2, buffer_bytes=1, context_length=context or 2048
         )
+
+    async def embed(
+        self, model: str, inputs: Sequence[str | list[int]], *, dimensions: int | None, client: str, keep: Keep = KEEP
+    ) -> AsyncGenerator[Progress | EmbedReply, None]:
+        async for item in super().embed(model, inputs, dimensions=dimensions, client=client, keep=keep):
+            yield item
+
+    async def ready(self, model: str, capability: str, *, keep: Keep) -> AsyncGenerator[Progress | InstanceInfo, None]:
+        yield self.loaded[0]
+
+    async def release(self, name: str) -> None:
+        pass
 
     async def unload(self, name: str) -> str:
         return KEY
@@ -49,6 +69,19 @@ class WholeInstances(FakeInstances):
     @contextmanager
     def kept_out(self, key: str) -> Iterator[None]:
         yield
+
+
+class WholeDownloads(FakeDownloads):
+    """Every name stands for a file that is fetched at once."""
+
+    async def get(self, request: Get, **more: Any) -> GetReply:
+        if on_wanted := more.pop("on_wanted", None):
+            parts, sources = [Part(name="b.gguf", size_bytes=9)], [HubSource(repository="a/b")]
+            on_wanted(Wanted(publisher="a", name="b", quantization="F16", parts=parts, sources=sources))
+        return await super().get(request, **more)
+
+    async def cancel_of(self, partial: Path) -> bool:
+        return False
 
 
 @dataclass
@@ -68,11 +101,13 @@ class WholeAgent:
 
 @pytest.fixture
 async def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WholeAgent]:
-    """Nothing leaves the machine: there is no network."""
+    """Nothing leaves the machine: there is no network. KEY writes, EMBEDDER makes vectors."""
     monkeypatch.setattr(Connectivity, "connected", lambda self: False)
     places = Places.find({"SAMOVAR_HOME": str(tmp_path)})
     for folder in (places.data, places.models, places.logs, places.run):
         folder.mkdir(parents=True, exist_ok=True)
+    write_gguf(places.models / f"{KEY}/model.F16.gguf", llama(file_type=1, chat_template=TEMPLATE))
+    write_gguf(places.models / f"{EMBEDDER}/model.F16.gguf", {**llama(), "llama.pooling_type": 1})
     settings = SettingsFile(places.config_file, {})
     settings.set("server.port", 0)
     settings.set("models.discover", False)
@@ -83,7 +118,7 @@ async def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         services.instances = cast(Any, WholeInstances())
         services.downloads = cast(
             Any,
-            FakeDownloads(
+            WholeDownloads(
                 progress=[Progress(stage="downloading", done=1, total=2)],
                 listed=[DownloadInfo(id=1, name="a/b", state="paused")],
             ),

@@ -27,6 +27,12 @@ _decoder = msgspec.json.Decoder(MessagesRequest)
 _count_decoder = msgspec.json.Decoder(PromptRequest)
 
 
+class PromptLength(msgspec.Struct, frozen=True):
+    """- input_tokens: of the whole prompt."""
+
+    input_tokens: int
+
+
 class Messages:
     """The endpoints."""
 
@@ -50,7 +56,7 @@ class Messages:
                 prompt = await self._services.instances.render(body.model, messages, options)
         except SamovarError as error:
             raise self._listing(error, body.model) from error
-        return json_response(msgspec.json.encode({"input_tokens": len(prompt.tokens)}))
+        return json_response(msgspec.json.encode(PromptLength(len(prompt.tokens))))
 
     async def _answer(self, request: web.Request, job: Job, body: MessagesRequest) -> web.StreamResponse:
         messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()

@@ -32,7 +32,8 @@ _STREAM_ABOUT = "Events, as they come: progress, pieces, and the whole reply las
 
 def document(table: Sequence[Route]) -> Json:
     """The document of these routes."""
-    types = Types(kind for route in table for kind in (route.request, route.reply) if kind not in _WITHOUT_SCHEMA)
+    every = [*table, *(route.variant[1] for route in table if route.variant)]
+    types = Types(kind for route in every for kind in (route.request, route.reply) if kind not in _WITHOUT_SCHEMA)
     errors = ErrorSchemas()
     paths: dict[str, Json] = {}
     for route in table:
@@ -69,6 +70,8 @@ def _operation(route: Route, types: Types, errors: ErrorSchemas) -> Json:
         parameters += types.parameters(route.request)
     elif route.request is not None:
         operation["requestBody"] = _body(route, types)
+    if route.variant is not None:
+        parameters += _variant(*route.variant, types)
     if parameters:
         operation["parameters"] = parameters
     return operation
@@ -88,6 +91,14 @@ def _body(route: Route, types: Types) -> Json:
     }
 
 
+def _variant(header: str, route: Route, types: Types) -> list[Json]:
+    """The header, and the parameters that are for requests with it."""
+    about = f"Only with the header `{header}`."
+    parameters = types.parameters(route.request) if route.request is not None else []
+    told = {"name": header, "in": "header", "required": False, "schema": {"type": "string"}, "description": route.about}
+    return [told, *({**one, "description": about} for one in parameters)]
+
+
 def _replies(route: Route, types: Types) -> Json:
     if route.reply is NoReturn:
         return {}
@@ -95,7 +106,10 @@ def _replies(route: Route, types: Types) -> Json:
     if route.reply in _PLAIN:
         content[_PLAIN[route.reply]] = {"schema": {"type": "string"} if route.reply is str else {}}
     elif route.reply not in _WITHOUT_SCHEMA:
-        content["application/json"] = {"schema": types.schema(route.reply)}
+        schema = types.schema(route.reply)
+        if route.variant is not None:
+            schema = {"anyOf": [schema, types.schema(route.variant[1].reply)]}
+        content["application/json"] = {"schema": schema}
     if route.stream:
         content[route.stream] = {"schema": {"description": _STREAM_ABOUT}}
     return {"200": {"description": "What was asked for.", **({"content": content} if content else {})}}

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextvars import Context
 from typing import Any
 
-from samovar_agent.http.dialects import dialect, error_shape
+from samovar_agent.events import cause
+from samovar_agent.http.dialects import ErrorBody, dialect, error_shape
 from samovar_agent.http.errors import STATUS, HttpRefusal, bad_request
 from samovar_agent.http.front import Route
 from samovar_protocol import FailureCode, SamovarError
@@ -55,12 +57,13 @@ _SAMPLES: tuple[SamovarError, ...] = (
     SamovarError(FailureCode.INTERNAL, "Something went wrong."),
     HttpRefusal(405, FailureCode.BAD_REQUEST, "It does not answer that."),
 )
+_REQUESTS = ("http-1", None)
 
 
 def statuses(route: Route) -> list[int]:
     """The statuses of failures that this route may answer with."""
     codes: set[str] = {*_ANY, *route.fails}
-    found = {_TOO_LONG}
+    found = {_TOO_LONG, *(statuses(route.variant[1]) if route.variant else ())}
     if route.needs != "nothing":
         codes.add(FailureCode.UNAUTHORIZED)
     if route.method != "GET":
@@ -81,9 +84,17 @@ class ErrorSchemas:
         """What a route at this path answers where it fails."""
         shape = error_shape(path)
         name = f"{dialect(path).title()}ErrorBody"
-        self.schemas.setdefault(name, _described([json.loads(shape(sample)) for sample in _SAMPLES]))
+        if name not in self.schemas:
+            bodies = [Context().run(_body, shape, sample, request) for sample in _SAMPLES for request in _REQUESTS]
+            self.schemas[name] = _described(bodies)
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
         return {str(status): {"description": _ABOUT[status], "content": content} for status in statuses}
+
+
+def _body(shape: ErrorBody, error: SamovarError, request: str | None) -> Any:
+    """A failure as it is told of a request, or before there is one."""
+    cause.set(request)
+    return json.loads(shape(error))
 
 
 def _described(values: list[Any]) -> Json:

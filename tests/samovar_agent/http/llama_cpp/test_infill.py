@@ -6,9 +6,11 @@ import pytest
 
 from samovar_agent.engine.instances import Keep
 from samovar_agent.engine.interface import Infill, SourceFile
+from samovar_agent.http.llama_cpp.infill_reply import Infilled
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import ChatOptions, Grammar, InstanceInfo, JsonSchema, Progress, Sampling, Text
 from tests.samovar_agent.http.conftest import KEY, STATS, Agent, Answer, Browser
+from tests.samovar_agent.http.described import told
 
 VIM_FIELDS = [
     "content",
@@ -206,3 +208,11 @@ async def test_failures_have_the_shape_of_llama_cpp(agent: Agent, browser: Brows
     error = (await fill(browser)).json()["error"]
     assert (error["type"], error["n_prompt_tokens"], error["n_ctx"]) == ("exceed_context_size_error", 9, 5)
     assert (await fill(browser, model="nobody/knows")).json()["error"]["type"] == "not_found_error"
+
+
+@pytest.mark.parametrize("more", [{}, {"stop": ["x"]}, {"n_predict": 3}, {"n_predict": 0}])
+async def test_replies_are_what_the_description_says(agent: Agent, browser: Browser, more: dict[str, Any]) -> None:
+    whole = (await fill(browser, **more)).json()
+    pieces = (await fill(browser, **more, stream=True)).events
+    assert all(told(Infilled, one) for one in [whole, *pieces])
+    assert set(Infilled.__annotations__) - set(whole) <= {"stop_type"}

@@ -6,10 +6,12 @@ import pytest
 from msgspec import UNSET
 
 from samovar_agent.http.lmstudio.v0_accounting import reply_stats, stop_reason
+from samovar_agent.http.lmstudio.v0_reply_types import ChatCompletion, EmbeddingList, TextCompletion
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import FinishReason, Progress, Sampling, Stats
 from tests.samovar_agent.http.conftest import KEY, STATS
+from tests.samovar_agent.http.described import told
 from tests.samovar_agent.http.lmstudio.conftest import EMBEDDER, LmStudio, error
 
 CHAT = "/api/v0/chat/completions"
@@ -166,3 +168,18 @@ def test_reasons_to_stop(finish: FinishReason, sampling: dict[str, Any], reason:
 async def test_a_speed_that_cannot_be_told_is_null(lm: LmStudio) -> None:
     reply = ChatReply(model=KEY, text="", finish_reason="stop", stats=Stats(completion_tokens=1))
     assert reply_stats(reply, Sampling(), lm.instances.instance(KEY)).tokens_per_second is None
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        (CHAT, ChatCompletion, {**HELLO, "logprobs": True}),
+        (TEXT, TextCompletion, {"model": KEY, "prompt": ["One", "Two"], "logprobs": 1}),
+        ("/api/v0/embeddings", EmbeddingList, {"model": EMBEDDER, "input": "a"}),
+        ("/api/v0/embeddings", EmbeddingList, {"model": EMBEDDER, "input": "a", "encoding_format": "base64"}),
+    ],
+)
+async def test_replies_are_what_the_description_says(lm: LmStudio, path: str, kind: Any, body: dict[str, Any]) -> None:
+    answer = await lm.post(path, **body)
+    assert answer.status == 200, answer.body
+    assert told(kind, answer.json())

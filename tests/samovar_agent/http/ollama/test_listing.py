@@ -4,10 +4,13 @@ import time
 from datetime import datetime
 
 from samovar_agent import __version__
-from samovar_agent.http.ollama.listing import _expires_at
+from samovar_agent.http.ollama.greeting import Version
+from samovar_agent.http.ollama.listing import ModelList, RunningList, _expires_at
 from samovar_agent.http.ollama.model_details import capabilities, digest, parameter_size
+from samovar_agent.http.ollama.show import Shown
 from samovar_protocol.values import InstanceInfo
 from tests.samovar_agent.http.conftest import model
+from tests.samovar_agent.http.described import told
 from tests.samovar_agent.http.ollama.conftest import EMBEDDER, FILLER, KEY, NAME, TEMPLATE, OllamaAgent, sentence
 
 
@@ -91,3 +94,10 @@ async def test_who_is_there(served: OllamaAgent) -> None:
     found = (await served.browser.ask("GET", "/api/version")).json()
     # VS Code asks for 0.6.4 at least, and for three numbers.
     assert tuple(map(int, found["version"].split("."))) >= (0, 6, 4) and found["samovar"] == __version__
+
+
+async def test_replies_are_what_the_description_says(served: OllamaAgent) -> None:
+    served.instances.loaded = [InstanceInfo(identifier=KEY, model=KEY, state="ready")]
+    for path, kind in (("tags", ModelList), ("ps", RunningList), ("version", Version)):
+        assert told(kind, (await served.browser.ask("GET", f"/api/{path}")).json())
+    assert told(Shown, (await served.post("show", model=NAME)).json())

@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from samovar_agent.http import sse
-from samovar_agent.http.ollama.pull import wanted_name
+from samovar_agent.http.ollama.pull import Status, wanted_name
 from samovar_agent.models.sources import Part
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.requests import Get
 from samovar_protocol.values import Progress
+from tests.samovar_agent.http.described import told
 from tests.samovar_agent.http.ollama.conftest import SHA256, WANTED, OllamaAgent, lines, sentence
 
 PULLING = {"status": f"pulling {SHA256[:12]}", "digest": f"sha256:{SHA256}", "total": 100}
@@ -100,3 +101,9 @@ def test_names_of_the_catalog_and_of_the_hub() -> None:
     assert wanted_name("smollm2:135m-q4_1") == "smollm2-135m@q4_1"
     assert wanted_name("hf.co/user/repo:Q4_0") == "hf.co/user/repo:Q4_0"
     assert wanted_name("user/repo:latest") == "user/repo"
+
+
+async def test_every_line_is_what_the_description_says(served: OllamaAgent) -> None:
+    served.downloads.progress = [Progress(stage="downloading", done=5, total=100), Progress(stage="verifying", done=1)]
+    streamed, whole = await served.post("pull", model="Acme/New"), await served.post("pull", model="a/b", stream=False)
+    assert all(told(Status, line) for line in [*lines(streamed), whole.json()])

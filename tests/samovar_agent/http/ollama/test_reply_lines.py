@@ -2,11 +2,13 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from samovar_agent.engine.interface import Finished
 from samovar_agent.engine.reply import ReplyBuilder
 from samovar_agent.http.ollama.reply_lines import ChatShape, GenerateShape, ReplyLines, Shape
+from samovar_agent.http.ollama.reply_types import ChatResponse, GenerateResponse
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import (
     AnyDelta,
@@ -18,6 +20,7 @@ from samovar_protocol.values import (
     ToolCallBegan,
 )
 from tests.samovar_agent.http.conftest import STATS
+from tests.samovar_agent.http.described import told
 
 DURATIONS = {
     "load_duration": 200_000_000,
@@ -127,3 +130,20 @@ def test_lines_that_add_nothing() -> None:
     assert "samovar" not in silent and told["samovar"] == "loading 40 %"
     loaded = json.loads(lines.nothing("load"))
     assert (loaded["done"], loaded["done_reason"]) == (True, "load")
+
+
+@pytest.mark.parametrize(("shape", "kind"), [(ChatShape(), ChatResponse), (GenerateShape(), GenerateResponse)])
+def test_every_line_is_of_the_type_that_describes_it(shape: Shape, kind: Any) -> None:
+    other = TokenLogprob(text="x", logprob=float("-inf"), data=b"x")
+    scores = [TokenLogprob(text="é", logprob=-0.5, data="é".encode(), top=[other])]
+    calls = [ToolCallBegan(index=0, id="c", name="f"), ToolCallArguments(index=0, json='{"a": [1, {}]}')]
+    deltas: list[AnyDelta] = [Thinking(text="Well"), Text(text="Hi", logprobs=scores), *calls]
+    lines = ReplyLines(shape, "m", time.perf_counter_ns())
+    written = [
+        *streamed(deltas, shape=shape),
+        *streamed(deltas, "length", shape),
+        whole(deltas, shape=shape),
+        *(json.loads(line) for line in (lines.nothing("load"), lines.nothing("unload"), lines.waiting("loading 5 %"))),
+    ]
+    assert all(told(kind, line) for line in written)
+    assert {name for line in written for name in line} == {field.encode_name for field in msgspec.structs.fields(kind)}

@@ -77,7 +77,7 @@ def test_streams_parameters_bodies_and_forms() -> None:
     assert form["required"] == ["file", "purpose"]
     rename = operation("patch", "/api/samovar/conversations/{conversation}")
     assert [one["name"] for one in rename["parameters"]] == ["conversation"]
-    assert set(rename["requestBody"]["content"]["application/json"]["schema"]["properties"]) == {"title"}
+    assert set(rename["requestBody"]["content"]["application/json"]["schema"]["properties"]) == {"title", "collections"}
 
 
 def test_security_says_the_scopes() -> None:
