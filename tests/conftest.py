@@ -13,6 +13,11 @@ MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 EMBEDDER = "all-MiniLM-L6-v2-Q8_0.gguf"
 CLONE = Path(__file__).parents[1]
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads of one computation wait for each other by spinning: of two computations with as many threads as there are
+    # processors each would mostly wait for a thread that the other keeps from running.
+    os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

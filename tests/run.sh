@@ -84,10 +84,13 @@ phase gemma fetch_gemma
 if [ $# -gt 0 ]; then
     phase pytest "$python" -m pytest "$@"
 else
-    # What computes with real models or starts processes has the machine to itself.
-    alone="processes or model or tray or index"
-    phase "pytest, two" tests --numprocesses 2 -m "not ($alone)"
-    phase "pytest, alone" tests -m "$alone"
+    # The quick ones first, and apart: what computes for seconds would make them late for each other. Of what starts
+    # processes and computes with real models, only what takes times has the machine to itself.
+    long="processes or model or tray or index"
+    two="--numprocesses 2 --dist worksteal"
+    phase "quick, two" tests $two -m "not ($long or alone)"
+    phase "long, two" tests $two -m "($long) and not alone"
+    phase "alone" tests -m alone
 fi
 
 printf '\n%s' "$summary" >&2

@@ -54,6 +54,51 @@ class ServerSettings(msgspec.Struct, frozen=True):
     allowed_origins: Annotated[
         list[str], Meta(description="Web origins that may use the server from a browser, e.g. http://localhost:3000.")
     ] = []
+    ollama_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="A further port of this machine where Ollama's clients find the server, usually 11434; "
+            "0 for none. Takes effect at restart.",
+        ),
+    ] = 0
+    lmstudio_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="A further port of this machine where LM Studio's clients find the server, usually 1234; "
+            "0 for none. Takes effect at restart.",
+        ),
+    ] = 0
+    unix_socket: Annotated[
+        bool,
+        Meta(description="Listen on a Unix socket too, which only this user can open. Takes effect at restart."),
+    ] = False
+    tls_certificate: Annotated[
+        str,
+        Meta(
+            description="PEM file with the certificate, and those between it and its issuer, for https at server.port; "
+            "empty for http. Takes effect at restart."
+        ),
+    ] = ""
+    tls_key: Annotated[str, Meta(description="PEM file with the certificate's private key, without a passphrase.")] = ""
+    max_connections: Annotated[
+        int, Meta(ge=1, le=100_000, description="Connections to the server at the same time; more are refused.")
+    ] = 512
+    max_connections_per_client: Annotated[
+        int, Meta(ge=1, le=100_000, description="The same for one address of another machine.")
+    ] = 64
+    max_requests_per_client: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Requests that are answered at the same time for one API token, or for one address of another "
+            "machine; more are told to come back.",
+        ),
+    ] = 64
 
 
 class NetworkSettings(msgspec.Struct, frozen=True):
@@ -165,7 +210,19 @@ class Settings(msgspec.Struct, frozen=True):
     tray: TraySettings = TraySettings()
 
 
-RESTART_NEEDED = frozenset({"server.port", "server.port_fallback", "server.hosts", "tray.enabled"})
+RESTART_NEEDED = frozenset(
+    {
+        "server.port",
+        "server.port_fallback",
+        "server.hosts",
+        "server.ollama_port",
+        "server.lmstudio_port",
+        "server.unix_socket",
+        "server.tls_certificate",
+        "server.tls_key",
+        "tray.enabled",
+    }
+)
 """Settings that take effect at the agent's next start."""
 
 

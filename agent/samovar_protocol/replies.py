@@ -185,11 +185,16 @@ class RmReply(Reply, frozen=True, kw_only=True):
 
 
 class ChatReply(Reply, frozen=True, kw_only=True):
-    """The whole reply. - alternatives: the further choices, where more than one was asked for."""
+    """The whole reply.
+
+    - stop_text: which of `Sampling.stop` ended it, where one did. - alternatives: the further choices, where more than
+    one was asked for.
+    """
 
     model: str
     text: str
     finish_reason: FinishReason
+    stop_text: str | None = None
     stats: Stats
     reasoning: str = ""
     tool_calls: list[ToolCall] = []

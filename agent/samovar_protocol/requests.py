@@ -151,10 +151,14 @@ class Verify(StreamRequest[Progress, replies.VerifyReply], tag="verify", frozen=
 
 
 class NetworkJournal(Request[replies.NetworkJournalReply], tag="network_journal", frozen=True, kw_only=True):
-    """What left this machine, newest first. - limit: at most so many. - purpose: only of this kind."""
+    """What left this machine, newest first. - limit: at most so many. - purpose: only of this kind.
+
+    - before: the last id of the portion before; None begins with the newest.
+    """
 
     limit: Annotated[int, Meta(ge=1, le=100_000)] = 100
     purpose: Name | None = None
+    before: Id | None = None
 
 
 class Import(StreamRequest[Progress, replies.ImportReply], tag="import", frozen=True, kw_only=True):
@@ -239,10 +243,15 @@ class ConfigSet(Request[replies.ConfigReply], tag="config_set", frozen=True, kw_
 
 
 class TokenCreate(Request[replies.TokenCreateReply], tag="token_create", frozen=True, kw_only=True):
-    """Make an API token. - name: for people. - scopes: what it allows; "admin" allows everything."""
+    """Make an API token.
+
+    - name: for people. - scopes: what it allows; "admin" allows everything. - lifetime_seconds: until it expires; None
+    never.
+    """
 
     name: Name
     scopes: Annotated[list[Scope], Meta(min_length=1)]
+    lifetime_seconds: Annotated[float, Meta(gt=0, le=100 * 365 * 86400)] | None = None
 
 
 class TokenLs(Request[replies.TokenLsReply], tag="token_ls", frozen=True, kw_only=True):
@@ -519,7 +528,12 @@ AnyRequest = (
 
 def reply_type(request: Request[R]) -> type[R]:
     """The type that answers `request`, read from its class statement."""
-    return get_args(_base(type(request)))[-1]  # type: ignore[no-any-return]
+    return reply_of(type(request))
+
+
+def reply_of(kind: type[Request[R]]) -> type[R]:
+    """The type that answers requests of this type."""
+    return get_args(_base(kind))[-1]  # type: ignore[no-any-return]
 
 
 def chunk_type(request: StreamRequest[C, R]) -> type[C]:

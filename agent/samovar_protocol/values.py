@@ -79,7 +79,9 @@ class ChatOptions(Value, frozen=True, kw_only=True):
 
     - tools: what may be called. - tool_choice: "auto" leaves it to the model. - parallel_tool_calls: several a reply.
     - reply_format: None for any text. - thinking: whether the model reasons first, where its template has that switch;
-    None for the template's default. - template_arguments: further variables of the template.
+    None for the template's default. - thinking_budget: tokens after which it must answer, where it reasons apart.
+    - continue_final_message: the last message is the assistant's, unfinished; the reply goes on from its end, without
+    reasoning. - template_arguments: further variables of the template.
     - n: so many replies to the same prompt. - logprobs: of each token, with so many alternatives (`top_logprobs`).
     - speculation: guess ahead where that pays; never changes a reply. - priority: "background" waits for the others.
     - deadline_seconds: fail with `deadline_exceeded` after so long.
@@ -90,6 +92,8 @@ class ChatOptions(Value, frozen=True, kw_only=True):
     parallel_tool_calls: bool = True
     reply_format: ReplyFormat | None = None
     thinking: bool | None = None
+    thinking_budget: Annotated[int, Meta(ge=0, le=100_000_000)] | None = None
+    continue_final_message: bool = False
     template_arguments: dict[str, Any] = msgspec.field(default_factory=dict)
     n: Annotated[int, Meta(ge=1, le=16)] = 1
     logprobs: bool = False
@@ -239,10 +243,11 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class Choice(Value, frozen=True, kw_only=True):
-    """One whole reply."""
+    """One whole reply. - stop_text: which of `Sampling.stop` ended it, where one did."""
 
     text: str
     finish_reason: FinishReason
+    stop_text: str | None = None
     reasoning: str = ""
     tool_calls: list[ToolCall] = []
     logprobs: list[TokenLogprob] = []
@@ -447,10 +452,11 @@ class InstanceInfo(Value, frozen=True, kw_only=True):
 
 
 class HttpInfo(Value, frozen=True, kw_only=True):
-    """The local HTTP server. `problem` says why it does not listen where it should."""
+    """The local HTTP server. `problem` says why it does not listen where it should; `unix_socket` is a path."""
 
     urls: list[str] = []
     problem: str | None = None
+    unix_socket: str | None = None
 
 
 NetworkPolicy = Literal["online", "ask", "offline"]
@@ -485,9 +491,11 @@ Scope = Literal["chat", "embed", "documents", "models", "admin"]
 
 
 class TokenInfo(Value, frozen=True, kw_only=True):
-    """An API token without its secret."""
+    """An API token without its secret. Times are Unix seconds; `last_used_at` is up to a minute behind."""
 
     name: str
     scopes: list[Scope]
     created_at: float
     revoked_at: float | None = None
+    expires_at: float | None = None
+    last_used_at: float | None = None

@@ -22,6 +22,7 @@ from tests.bench import (
     documents_search,
     embeddings,
     first,
+    http,
     idle,
     library,
     ping,
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "documents-ingest": documents_ingest.measure,
     "documents-search": documents_search.measure,
     "documents-quality": documents_quality.measure,
+    "http": http.measure,
     "idle": idle.measure,
 }
 
@@ -77,10 +79,14 @@ def main() -> int:
         default=documents_quality.COLLECTION,
         help="with judged queries, for `documents-quality`",
     )
+    parser.add_argument(
+        "--scrape", metavar="PATH", default=http.SCRAPED, help="what is asked for each second in `http`; empty for none"
+    )
     options = parser.parse_args()
     benchmarks = dict(BENCHMARKS)
     benchmarks["documents-search"] = partial(documents_search.measure, chunks=options.chunks)
     benchmarks["documents-quality"] = partial(documents_quality.measure, collection=options.collection.expanduser())
+    benchmarks["http"] = partial(http.measure, scraped=options.scrape)
     if options.server:
         server, rounds = options.server.expanduser(), options.rounds
         benchmarks["compare"] = partial(compare.measure, server=server, client=options.client, rounds=rounds)

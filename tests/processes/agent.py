@@ -68,6 +68,10 @@ class AgentProcess:
             timeout=120,
         )
 
+    def is_up(self) -> bool:
+        endpoint = Endpoint.read(self.places.endpoint_file)
+        return endpoint is not None and psutil.pid_exists(endpoint.pid)
+
     def up(self) -> "AgentProcess":
         run = self.cli("up", "--no-tray")
         assert run.returncode == 0, run.stdout + run.stderr + self.logs()
@@ -120,9 +124,8 @@ class AgentProcess:
 
     def stop(self) -> None:
         """Stop the agent where one runs, and remove the home."""
-        endpoint = Endpoint.read(self.places.endpoint_file)
-        if endpoint is not None and psutil.pid_exists(endpoint.pid):
-            process = psutil.Process(endpoint.pid)
+        if self.is_up():
+            process = self.process()
             process.terminate()
             try:
                 until(lambda: not alive(process))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,7 +12,7 @@ import aiohttp
 import openai
 import pytest
 
-from samovar.requests import Ps
+from samovar.requests import Ps, Unload
 from tests.processes.agent import AgentProcess, alive, soon
 
 pytestmark = pytest.mark.processes
@@ -27,9 +28,13 @@ ENDLESS = {
 
 
 @pytest.fixture
-async def http(agent: AgentProcess) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(agent.url, timeout=aiohttp.ClientTimeout(total=60)) as session:
+async def http(standing: AgentProcess) -> AsyncIterator[aiohttp.ClientSession]:
+    async with session_of(standing) as session:
         yield session
+
+
+def session_of(agent: AgentProcess) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(agent.url, timeout=aiohttp.ClientTimeout(total=60))
 
 
 async def events_of(reply: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
@@ -51,8 +56,8 @@ async def is_healthy(http: aiohttp.ClientSession) -> bool:
 
 
 @pytest.mark.model
-async def test_the_official_client_chats_and_streams(loaded: AgentProcess) -> None:
-    async with openai.AsyncOpenAI(base_url=f"{loaded.url}/v1", api_key="not needed") as client:
+async def test_the_official_client_chats_and_streams(stocked: AgentProcess) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{stocked.url}/v1", api_key="not needed") as client:
         models = await client.models.list()
         assert [model.id for model in models.data] == ["HuggingFaceTB/SmolLM2-135M-Instruct"]
         whole = await client.chat.completions.create(
@@ -126,9 +131,62 @@ async def test_a_web_page_cannot_reach_in(http: aiohttp.ClientSession, headers: 
         assert "Access-Control-Allow-Origin" not in reply.headers
 
 
+def ask_raw(agent: AgentProcess, data: bytes) -> bytes:
+    """All that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", int(agent.url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall(data)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 9000 + b"\r\n\r\n", b"431"),
+        (b"GET /health HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n", b"403"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"200"),
+    ],
+)
+def test_what_is_no_http_is_refused_in_json(agent: AgentProcess, data: bytes, status: bytes) -> None:
+    head, _, body = ask_raw(agent, data).partition(b"\r\n\r\n")
+    assert head.split()[1] == status
+    assert json.loads(body)
+
+
+async def test_every_listener_and_a_token_that_expires(fresh: AgentProcess) -> None:
+    for key, value in (("unix_socket", "true"), ("require_token", "true"), ("max_connections", "3")):
+        assert fresh.cli("config", "set", f"server.{key}", value).returncode == 0
+    assert fresh.cli("down").returncode == 0
+    fresh.up()
+    told = fresh.json("server", "status")
+    secret = fresh.cli("server", "token", "create", "guest", "--expires", "1s").stdout.strip()
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(told["unix_socket"]), headers=headers) as session:
+
+        async def status() -> int:
+            async with session.get("http://localhost/v1/models") as reply:
+                return reply.status
+
+        assert await status() in (200, 401)
+        async with asyncio.timeout(30):
+            while await status() != 401:
+                await asyncio.sleep(0.05)
+    [token] = fresh.json("server", "token", "ls")["tokens"]
+    assert token["expires_at"] <= time.time()
+    assert fresh.cli("server", "token", "ls").stdout.splitlines()[1].split()[-1] == "expired"
+    # With three connections open there is none for a fourth, until one of them ends.
+    port = int(fresh.url.rpartition(":")[2])
+    others = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(3)]
+    await soon(lambda: b" 503 " in ask_raw(fresh, b""))
+    for other in others:
+        other.close()
+    await soon(lambda: b" 200 " in ask_raw(fresh, b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+
+
 @pytest.mark.model
-async def test_kill_9_of_the_worker_in_mid_stream(loaded: AgentProcess, http: aiohttp.ClientSession) -> None:
-    async with http.post("/v1/chat/completions", json=ENDLESS) as reply:
+@pytest.mark.alone
+async def test_kill_9_of_the_worker_in_mid_stream(loaded: AgentProcess) -> None:
+    async with session_of(loaded) as http, http.post("/v1/chat/completions", json=ENDLESS) as reply:
         events = events_of(reply)
         await first_text(events)
         [worker] = loaded.workers()
@@ -138,26 +196,26 @@ async def test_kill_9_of_the_worker_in_mid_stream(loaded: AgentProcess, http: ai
         # A promise to users, not a measurement: the error must come by itself, not from some later time-out.
         assert time.monotonic() - killed < 1.0
         assert last["error"]["code"] == "worker_crashed"
-    async with http.post("/v1/chat/completions", json={**ENDLESS, "stream": False, "max_tokens": 4}) as reply:
-        assert reply.status == 200
+        async with http.post("/v1/chat/completions", json={**ENDLESS, "stream": False, "max_tokens": 4}) as reply:
+            assert reply.status == 200
 
 
 @pytest.mark.model
 async def test_a_client_that_disconnects_stops_its_generation(
-    loaded: AgentProcess, http: aiohttp.ClientSession
+    stocked: AgentProcess, http: aiohttp.ClientSession
 ) -> None:
     reply = await http.post("/v1/chat/completions", json=ENDLESS)
     await first_text(events_of(reply))
     reply.close()
-    async with loaded.client() as client, asyncio.timeout(10):
+    async with stocked.client() as client, asyncio.timeout(10):
         while (await client.call(Ps())).instances[0].active:
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.model
-async def test_sigterm_ends_a_stream_with_an_error_event(loaded: AgentProcess, http: aiohttp.ClientSession) -> None:
+async def test_sigterm_ends_a_stream_with_an_error_event(loaded: AgentProcess) -> None:
     process = loaded.process()
-    async with http.post("/v1/chat/completions", json=ENDLESS) as reply:
+    async with session_of(loaded) as http, http.post("/v1/chat/completions", json=ENDLESS) as reply:
         events = events_of(reply)
         await first_text(events)
         process.send_signal(signal.SIGTERM)
@@ -168,8 +226,10 @@ async def test_sigterm_ends_a_stream_with_an_error_event(loaded: AgentProcess, h
 
 @pytest.mark.model
 async def test_loading_is_reported_to_a_stream_that_waits_for_it(
-    loaded: AgentProcess, http: aiohttp.ClientSession
+    stocked: AgentProcess, http: aiohttp.ClientSession
 ) -> None:
+    async with stocked.client() as client:
+        await client.call(Unload(all=True))
     async with http.post("/v1/chat/completions", json={**ENDLESS, "max_tokens": 2}) as reply:
         lines = [line async for line in reply.content]
     comments = [line for line in lines if line.startswith(b":")]

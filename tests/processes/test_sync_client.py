@@ -6,7 +6,7 @@ import pytest
 
 import samovar
 from samovar import SamovarError
-from samovar.requests import Chat, Load, Ls, Message, Ping, Progress, Sampling, Text
+from samovar.requests import Chat, Load, Ls, Message, Ping, Progress, Sampling, Text, Unload
 from samovar_protocol import FailureCode
 from tests.processes.agent import AgentProcess
 
@@ -21,8 +21,9 @@ def hello(max_tokens: int) -> Chat:
 
 
 @pytest.mark.model
-def test_calls_and_streams(loaded: AgentProcess) -> None:
-    with samovar.connect_sync(home=loaded.home) as client:
+def test_calls_and_streams(stocked: AgentProcess) -> None:
+    with samovar.connect_sync(home=stocked.home) as client:
+        client.call(Unload(all=True))
         assert [model.state for model in client.call(Ls()).models] == ["ready"]
         with client.stream(hello(8)) as stream:
             pieces = list(stream)
@@ -35,8 +36,8 @@ def test_calls_and_streams(loaded: AgentProcess) -> None:
 
 
 @pytest.mark.model
-def test_leaving_a_stream_early_stops_the_work_and_the_client_goes_on(loaded: AgentProcess) -> None:
-    with samovar.connect_sync(home=loaded.home) as client:
+def test_leaving_a_stream_early_stops_the_work_and_the_client_goes_on(stocked: AgentProcess) -> None:
+    with samovar.connect_sync(home=stocked.home) as client:
         with client.stream(hello(6000)) as stream:
             next(piece for piece in stream if isinstance(piece, Text))
         with client.stream(hello(2)) as stream:
@@ -44,7 +45,7 @@ def test_leaving_a_stream_early_stops_the_work_and_the_client_goes_on(loaded: Ag
         assert stream.reply.stats.completion_tokens == 2
 
 
-def test_threads_may_share_one_client(agent: AgentProcess) -> None:
+def test_threads_may_share_one_client(standing: AgentProcess) -> None:
     failures: list[BaseException] = []
 
     def ping(client: samovar.SyncClient) -> None:
@@ -54,7 +55,7 @@ def test_threads_may_share_one_client(agent: AgentProcess) -> None:
         except BaseException as error:
             failures.append(error)
 
-    with samovar.connect_sync(home=agent.home) as client:
+    with samovar.connect_sync(home=standing.home) as client:
         threads = [threading.Thread(target=ping, args=(client,)) for _ in range(4)]
         for thread in threads:
             thread.start()

@@ -31,6 +31,14 @@ from tests.tiny_models.build import Kind
 pytestmark = [pytest.mark.processes]
 
 
+@pytest.fixture
+async def idle(stocked: AgentProcess) -> AgentProcess:
+    """The shared agent with nothing in memory, for what ends no process but by the agent's own doing."""
+    async with stocked.client() as client:
+        await client.call(Unload(all=True))
+    return stocked
+
+
 async def failure_of(agent: AgentProcess, request: Request[Any]) -> SamovarError:
     async with agent.client() as client:
         with pytest.raises(SamovarError) as raised:
@@ -41,8 +49,8 @@ async def failure_of(agent: AgentProcess, request: Request[Any]) -> SamovarError
 
 
 @pytest.mark.model
-async def test_load_chat_unload(loaded: AgentProcess) -> None:
-    async with loaded.client() as client, client.events() as events:
+async def test_load_chat_unload(idle: AgentProcess) -> None:
+    async with idle.client() as client, client.events() as events:
         async with client.stream(Load(name="smollm2-135m", context=1024)) as stream:
             progress = [piece.done async for piece in stream]
         assert progress == sorted(progress)
@@ -66,10 +74,11 @@ async def test_load_chat_unload(loaded: AgentProcess) -> None:
             "unloading",
             "stopped",
         ]
-    assert loaded.workers() == []
+    assert idle.workers() == []
 
 
 @pytest.mark.model
+@pytest.mark.alone
 async def test_kill_9_of_a_worker_in_mid_stream(loaded: AgentProcess) -> None:
     async with loaded.client() as client:
         async with client.stream(endless()) as stream:
@@ -89,6 +98,7 @@ async def test_kill_9_of_a_worker_in_mid_stream(loaded: AgentProcess) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.alone
 async def test_a_worker_that_hangs_is_replaced(loaded: AgentProcess) -> None:
     assert loaded.cli("config", "set", "engine.hang_seconds", "2").returncode == 0
     async with loaded.client() as client:
@@ -112,6 +122,7 @@ async def test_a_worker_that_hangs_is_replaced(loaded: AgentProcess) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.alone
 async def test_whoever_waits_for_a_hung_worker_is_answered(loaded: AgentProcess) -> None:
     """Those it writes for, those it reads a prompt for, those that wait in its queue, and those that come then."""
     assert loaded.cli("config", "set", "engine.hang_seconds", "2").returncode == 0
@@ -147,6 +158,7 @@ async def test_whoever_waits_for_a_hung_worker_is_answered(loaded: AgentProcess)
         assert len(loaded.workers()) == 1
 
 
+@pytest.mark.alone
 async def test_requests_racing_an_unload_by_time_all_get_their_reply(
     agent: AgentProcess, tiny_model: Callable[[Kind], Path]
 ) -> None:
@@ -182,9 +194,9 @@ async def test_a_worker_that_hangs_does_not_keep_the_agent_from_ending(loaded: A
 
 
 @pytest.mark.model
-async def test_a_client_that_disconnects_stops_its_generation(loaded: AgentProcess) -> None:
-    async with loaded.client() as watcher:
-        async with loaded.client() as client, client.stream(endless()) as stream:
+async def test_a_client_that_disconnects_stops_its_generation(idle: AgentProcess) -> None:
+    async with idle.client() as watcher:
+        async with idle.client() as client, client.stream(endless()) as stream:
             await first_text(stream)
         async with asyncio.timeout(10):
             while (await watcher.call(Ps())).instances[0].active:
@@ -193,8 +205,8 @@ async def test_a_client_that_disconnects_stops_its_generation(loaded: AgentProce
 
 
 @pytest.mark.model
-async def test_an_unknown_name_is_never_answered_by_another_model(loaded: AgentProcess) -> None:
-    async with loaded.client() as client:
+async def test_an_unknown_name_is_never_answered_by_another_model(idle: AgentProcess) -> None:
+    async with idle.client() as client:
         await client.call(short())
         with pytest.raises(SamovarError) as raised:
             await client.call(short("gpt-99"))
@@ -202,8 +214,8 @@ async def test_an_unknown_name_is_never_answered_by_another_model(loaded: AgentP
 
 
 @pytest.mark.model
-async def test_a_model_in_memory_is_not_removed(loaded: AgentProcess) -> None:
-    async with loaded.client() as client:
+async def test_a_model_in_memory_is_not_removed(idle: AgentProcess) -> None:
+    async with idle.client() as client:
         await client.call(Load(name="smollm2-135m", context=256))
         with pytest.raises(SamovarError) as raised:
             await client.call(Rm(name="smollm2-135m"))
@@ -214,20 +226,20 @@ async def test_a_model_in_memory_is_not_removed(loaded: AgentProcess) -> None:
 
 
 @pytest.mark.model
-async def test_two_loads_at_once_share_one_worker(loaded: AgentProcess) -> None:
-    async with loaded.client() as one, loaded.client() as two:
+async def test_two_loads_at_once_share_one_worker(idle: AgentProcess) -> None:
+    async with idle.client() as one, idle.client() as two:
         name = (await one.call(Ls())).models[0].key
         replies = await asyncio.gather(one.call(Load(name=name)), two.call(Load(name=name)))
-        assert len(loaded.workers()) == 1
+        assert len(idle.workers()) == 1
         assert len({reply.instance.pid for reply in replies if reply.instance}) == 1
 
 
 @pytest.mark.model
-async def test_an_over_long_prompt_says_both_counts(loaded: AgentProcess) -> None:
-    async with loaded.client() as client:
+async def test_an_over_long_prompt_says_both_counts(idle: AgentProcess) -> None:
+    async with idle.client() as client:
         await client.call(Load(name="smollm2-135m", context=256))
     error = await failure_of(
-        loaded, Chat(messages=[Message(role="user", content="word " * 1000)], sampling=Sampling(max_tokens=1))
+        idle, Chat(messages=[Message(role="user", content="word " * 1000)], sampling=Sampling(max_tokens=1))
     )
     assert error.code == FailureCode.CONTEXT_OVERFLOW
     assert error.failure.details["context_length"] == 256
@@ -247,12 +259,12 @@ async def test_an_over_long_prompt_says_both_counts(loaded: AgentProcess) -> Non
     ],
 )
 async def test_files_that_are_no_models_are_refused(
-    agent: AgentProcess, tmp_path: Path, content: bytes | None, code: str
+    standing: AgentProcess, tmp_path: Path, content: bytes | None, code: str
 ) -> None:
     path = tmp_path / "m.gguf"
     if content is not None:
         path.write_bytes(content)
-    error = await failure_of(agent, Import(path=str(path)))
+    error = await failure_of(standing, Import(path=str(path)))
     assert error.code == code
     assert error.hint
 

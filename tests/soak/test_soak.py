@@ -38,7 +38,7 @@ SCORES_BYTES = 13_000_000
 """Scores of all that may reply at once. Only a long run is done with filling both, and says whether memory is flat."""
 SAME = Chat(messages=[Message(role="user", content="Name three rivers.")], sampling=Sampling(seed=7, max_tokens=32))
 
-pytestmark = [pytest.mark.processes, pytest.mark.model, pytest.mark.timeout(SECONDS + 2 * PATIENCE)]
+pytestmark = [pytest.mark.processes, pytest.mark.model, pytest.mark.alone, pytest.mark.timeout(SECONDS + 2 * PATIENCE)]
 
 
 @pytest.fixture

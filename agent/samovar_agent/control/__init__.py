@@ -1,1 +1,1 @@
-"""The control socket: typed requests over ZeroMQ, one handler file a request."""
+"""The control socket: typed requests over ZeroMQ."""

@@ -10,10 +10,10 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from samovar_agent.control.call import Call
-from samovar_agent.control.dispatch import dispatch
 from samovar_agent.control.sockets import ControlSockets, Keys, PeerGone, PeerSlow, socket_folder
 from samovar_agent.events import cause
+from samovar_agent.operations.call import Call
+from samovar_agent.operations.dispatch import dispatch
 from samovar_agent.services import Services
 from samovar_protocol import Failure, FailureCode, Places, SamovarError
 from samovar_protocol.events import AnyEvent, Stopping, Subscribed

@@ -63,6 +63,20 @@ class Adding:
         paths = list(dict.fromkeys(map(absolute, request.paths)))
         await asyncio.to_thread(_require, paths)
         collection = await self._collection(request.collection)
+        try:
+            return await self._added(collection, paths, request, on_progress)
+        except SamovarError as error:
+            if error.code != FailureCode.NOT_FOUND or await self._is_there(collection):
+                raise
+            raise SamovarError(
+                FailureCode.NOT_FOUND,
+                f"The collection '{collection.name}' was removed while something was added to it.",
+                hint="Add it again, and the collection is made anew.",
+            ) from error
+
+    async def _added(
+        self, collection: CollectionRow, paths: Sequence[str], request: DocsAdd, on_progress: Callable[[Progress], None]
+    ) -> DocsAddReply:
         ids: list[int] = []
         steps: list[tuple[SourceRow, Step]] = []
         try:
@@ -119,6 +133,9 @@ class Adding:
             if error.code != FailureCode.BAD_REQUEST:
                 raise
             return await self._store.collections.find(name)  # somebody else was faster
+
+    async def _is_there(self, collection: CollectionRow) -> bool:
+        return any(row.id == collection.id for row in await self._store.collections.ls())
 
     async def _add_path(self, collection: CollectionRow, path: str, request: DocsAdd) -> tuple[SourceRow, Step]:
         is_folder = await asyncio.to_thread(os.path.isdir, path)

@@ -22,6 +22,7 @@ from samovar_agent.documents.citations import NOT_FOUND
 from samovar_agent.documents.conversations import ConversationService
 from samovar_agent.documents.holdings import passage_info
 from samovar_agent.documents.indexing import HEADING_SEPARATOR
+from samovar_agent.documents.scope import why_nothing
 from samovar_agent.documents.searching import Searching
 from samovar_agent.engine.instances import Instances
 from samovar_agent.models.library import Library
@@ -84,7 +85,8 @@ class Asking:
         sources: _Sources | None = None
         reply: DocsAskReply | None = None
         left_out = ""
-        if (await self._store.documents.extent(ids, request.filter, 1))[0]:
+        nothing = await why_nothing(self._store, ids, request.filter)
+        if not nothing:
             context = 0
             async with aclosing(self._loaded(request)) as loading:
                 async for item in loading:
@@ -109,7 +111,7 @@ class Asking:
                 given="nothing",
                 sources=[],
                 citations=[],
-                note=sources.note if sources is not None else "",
+                note=sources.note if sources is not None else nothing,
                 conversation=request.conversation,
             )
             yield Text(text=NOT_FOUND, tokens=0)

@@ -76,7 +76,7 @@ class Excludes:
         """The pattern that leaves out just this path. - relative: as `file` and `folder` take it."""
         # A line break is a space to `_matches`.
         letters = relative.replace("\n", " ")
-        escaped = "".join("\\" + letter if letter in "*?[]!#\\ " else letter for letter in letters)
+        escaped = "".join(_escaped(letter) for letter in letters)
         return f"/{escaped}/" if folder else f"/{escaped}"
 
     def __eq__(self, other: object) -> bool:
@@ -96,6 +96,13 @@ class Excludes:
     def _matches(self, relative: str) -> bool:
         # To the expressions behind the patterns a line break would end the path.
         return bool(self._spec.check_file(relative.replace("\n", " ")).include)
+
+
+def _escaped(letter: str) -> str:
+    if letter in "*?[]!#\\ ":
+        return f"\\{letter}"
+    # Other white space is cut off the end of a pattern, whatever stands before it.
+    return f"[{letter}]" if letter.isspace() else letter
 
 
 def _refused(message: str) -> SamovarError:

@@ -23,6 +23,7 @@ from samovar_agent.documents.indexing import HEADING_SEPARATOR
 from samovar_agent.documents.lazy_vectors import LazyVectorSearch
 from samovar_agent.documents.retrieval import Found, distinct, passages, reranked
 from samovar_agent.documents.retrieval_fusion import DEPTH, Scores, fused
+from samovar_agent.documents.scope import why_nothing
 from samovar_agent.engine.instances import Instances
 from samovar_agent.models.library import Library
 from samovar_agent.store.collections import CollectionRow
@@ -92,6 +93,10 @@ class Searching:
                         yield step
                     else:
                         chunks = step
+        if not chunks:
+            ids = [row.id for row in collections] if request.collections else None
+            if nothing := await why_nothing(self._store, ids, request.filter):
+                course.notes = [nothing]
         joined = passages(distinct(chunks, request.limit * _SPARE))[: request.limit]
         names = {row.id: row.name for row in collections}
         yield DocsSearchReply(
@@ -166,7 +171,7 @@ class Searching:
             for model in models:
                 if not self._models.is_there(model):
                     return f"Searched by words alone: the embedding model {model} is not on this machine."
-                if not (await self._store.vectors.state(model)).vectors:
+                if not (await self._store.vectors.state(model)).vectors or await self._are_coming(collections):
                     return "Searched by words alone: the vectors are still being computed."
             return ""
         if all(row.words_only for row in collections):
@@ -175,6 +180,14 @@ class Searching:
             "Searched by words alone: there is no embedding model on this machine. "
             "`samovar get all-minilm-l6-v2` fetches a small one."
         )
+
+    async def _are_coming(self, collections: Sequence[CollectionRow]) -> bool:
+        """Whether passages of these wait for their vectors; looked for only while there are any that do."""
+        vectors = self._store.vectors
+        if not vectors.awaited.going_on:
+            return False
+        asked = [(row.model, row.id) for row in collections if row.model is not None]
+        return any([bool(await vectors.without(model, id_, limit=1)) for model, id_ in asked])
 
     async def _read(
         self, found: Scores, collections: Sequence[CollectionRow], request: DocsSearch

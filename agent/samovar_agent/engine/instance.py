@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 
@@ -23,6 +24,7 @@ from samovar_agent.engine.interface import (
 )
 from samovar_agent.engine.lifecycle import Lifecycle
 from samovar_agent.engine.machine import mapped_bytes, resident_bytes
+from samovar_agent.engine.tally import Outcome, Tally
 from samovar_agent.engine.usage import Place, Usage
 from samovar_agent.events import EventBus
 from samovar_protocol import FailureCode, SamovarError
@@ -39,7 +41,7 @@ class Instance:
     """A model in memory, or on its way there or out.
 
     - identifier: what requests may name. - model: the model's key. - ttl_seconds: unloaded after so long without use.
-    - on_end: called once, when it is gone.
+    - tally: of its model, counted up. - on_end: called once, when it is gone.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Instance:
         ttl_seconds: float | None,
         engine: Engine,
         events: EventBus,
+        tally: Tally,
         on_end: Callable[[Instance], None],
     ) -> None:
         self.identifier, self.model, self.path, self.estimate = identifier, model, options.path, estimate
@@ -59,7 +62,7 @@ class Instance:
         self.failure: SamovarError | None = None
         self._lifecycle = Lifecycle()
         self._options, self._ttl_seconds = options, ttl_seconds
-        self._engine, self._events, self._on_end = engine, events, on_end
+        self._engine, self._events, self._tally, self._on_end = engine, events, tally, on_end
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
         self._ready.add_done_callback(lambda future: future.exception())  # it may fail while nobody waits
@@ -182,12 +185,17 @@ class Instance:
         - limit: so many may wait; raises `busy` beyond.
         """
         with self.use():
-            place = self._usage.enter(priority, limit=limit)
+            try:
+                place = self._usage.enter(priority, limit=limit)
+            except SamovarError:
+                self._tally.outcomes["refused"] += 1
+                raise
             try:
                 self._changed()
                 yield place
             finally:
                 self._usage.leave(place)
+                self._tally.outcomes[_outcome(place)] += 1
                 self._used_at = time.time()
                 if self.usable:
                     self._changed()
@@ -198,27 +206,35 @@ class Instance:
 
     async def generate(self, generation: Generation, place: Place) -> AsyncGenerator[Output, None]:
         """Compute a reply; only inside `request` and after `ready`."""
-        async with contextlib.aclosing(self._engine.generate(generation)) as outputs:
-            async for output in outputs:
-                if isinstance(output, Started):
-                    self._start(place)
-                elif isinstance(output, Finished):
-                    self._usage.count(output.stats)
-                yield output
+        with _failures(place):
+            async with contextlib.aclosing(self._engine.generate(generation)) as outputs:
+                async for output in outputs:
+                    if isinstance(output, Started):
+                        self._start(place)
+                    elif isinstance(output, Finished):
+                        self._usage.count(output.stats)
+                        self._tally.replied(output.stats, _complete(place))
+                    yield output
 
     async def embed(self, embedding: Embedding, place: Place) -> Embedded:
         """Compute vectors; only inside `request` and after `ready`."""
         self._start(place, told=False)
-        result = await self._engine.embed(embedding)
-        self._usage.count(Stats(prompt_tokens=result.prompt_tokens, prompt_seconds=result.seconds))
+        with _failures(place):
+            result = await self._engine.embed(embedding)
+        self._computed(result, place)
         return result
 
     async def rank(self, ranking: Ranking, place: Place) -> Ranked:
         """Compute scores; only inside `request` and after `ready`."""
         self._start(place, told=False)
-        result = await self._engine.rank(ranking)
-        self._usage.count(Stats(prompt_tokens=result.prompt_tokens, prompt_seconds=result.seconds))
+        with _failures(place):
+            result = await self._engine.rank(ranking)
+        self._computed(result, place)
         return result
+
+    def _computed(self, result: Embedded | Ranked, place: Place) -> None:
+        self._usage.count(Stats(prompt_tokens=result.prompt_tokens, prompt_seconds=result.seconds))
+        self._tally.computed(result.prompt_tokens, _complete(place))
 
     async def ask(self, question: Question) -> Finding:
         """What the model says of texts and tokens, beside its work; only inside `use` and after `ready`."""
@@ -247,6 +263,7 @@ class Instance:
         self._runtime = loaded.runtime
         self._progress = 1.0
         self._loaded_at, self._served_from = time.time(), time.monotonic()
+        self._tally.loads += 1
         self._to("ready")
         self._ready.set_result(None)
         self._arm()
@@ -256,6 +273,10 @@ class Instance:
 
     async def _fail(self, error: SamovarError) -> None:
         self.failure = error
+        if self._served_from is None:
+            self._tally.load_failures += 1
+        else:
+            self._tally.crashes += 1
         self._disarm()
         self._to("failed")
         try:
@@ -269,6 +290,8 @@ class Instance:
     def _end_soon(self, reason: SamovarError) -> None:
         """Begin to unload now; from here on nobody gets this instance any more."""
         self._disarm()
+        if self.state == "ready":
+            self._tally.unloads += 1
         self._to("unloading")
         if not self._ready.done():
             self._ready.set_exception(reason)
@@ -321,3 +344,26 @@ class Instance:
             self._announcement.cancel()
             self._announcement = None
         self._events.publish(InstanceChanged(instance=self.info))
+
+
+def _complete(place: Place) -> float:
+    """The request has its reply; how long that took."""
+    place.outcome = "ok"
+    return time.monotonic() - place.entered
+
+
+@contextlib.contextmanager
+def _failures(place: Place) -> Iterator[None]:
+    """Remember that the work failed: whoever asked for it may only be seen to leave then."""
+    try:
+        yield
+    except SamovarError:
+        place.outcome = "failed"
+        raise
+
+
+def _outcome(place: Place) -> Outcome:
+    """How a request ended, in the moment when it does."""
+    if place.outcome is not None:
+        return place.outcome
+    return "failed" if isinstance(sys.exception(), SamovarError) else "cancelled"  # where loading failed

@@ -139,9 +139,14 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
-    """The reply is complete. - finish_reasons: one a choice. - stats: as the runtime measured them, without loading."""
+    """The reply is complete.
+
+    - finish_reasons: one a choice. - stop_texts: likewise, see `Choice.stop_text`; empty where the runtime cannot say.
+    - stats: as the runtime measured them, without loading.
+    """
 
     finish_reasons: list[FinishReason]
+    stop_texts: list[str | None] = []
     stats: Stats
 
 

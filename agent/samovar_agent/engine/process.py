@@ -39,6 +39,7 @@ from samovar_agent.engine.wire import (
     Ask,
     Began,
     BrokenStreamError,
+    CacheChanged,
     Cancel,
     Command,
     Done,
@@ -83,14 +84,20 @@ class WorkerEngine:
 
     - command: starts a worker. - log: takes its standard error. - patience: seconds for an orderly end, and a third of
     it for a termination, before the next harder way to stop. - hang_seconds: a worker with work that says nothing and
-    takes no processor time for so long is killed; 0 never.
+    takes no processor time for so long is killed; 0 never. - on_cache: told of what the worker remembers and forgets.
     """
 
     def __init__(
-        self, command: Sequence[str], log: WorkerLog, *, patience: float = 6.0, hang_seconds: float = 0.0
+        self,
+        command: Sequence[str],
+        log: WorkerLog,
+        *,
+        patience: float = 6.0,
+        hang_seconds: float = 0.0,
+        on_cache: Callable[[CacheChanged], None] = lambda change: None,
     ) -> None:
         self._command, self._log, self._patience = tuple(command), log, patience
-        self._hang_seconds = hang_seconds
+        self._hang_seconds, self._on_cache = hang_seconds, on_cache
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._ids = itertools.count(1)
@@ -291,6 +298,10 @@ class WorkerEngine:
         self._log.finish()
 
     def _take(self, answer: Answer) -> None:
+        if isinstance(answer, Piece):  # by far the most frequent
+            self._heard = True
+            self._put(answer.id, answer)
+            return
         match answer:
             case Failed() | Answered(_, Tokenized() | Detokenized() | RenderedPrompt()):
                 pass  # comes from beside the loop that computes, and says nothing about it
@@ -307,7 +318,9 @@ class WorkerEngine:
                 _reject(self._loaded, SamovarError.of(failure))
             case Alive():
                 pass
-            case Began(id_) | Piece(id_):
+            case CacheChanged():
+                self._on_cache(answer)
+            case Began(id_):
                 self._put(id_, answer)
             case Done(id_, result) | Answered(id_, result):
                 self._put(id_, result)

@@ -38,12 +38,14 @@ class ReplyBuilder:
 
     def build(self, model: str, finished: Finished, load_seconds: float) -> ChatReply:
         """The whole reply."""
-        pairs = zip(self._choices, finished.finish_reasons, strict=True)
-        first, *others = [choice.build(reason) for choice, reason in pairs]
+        stop_texts = finished.stop_texts or [None] * len(self._choices)
+        ends = zip(self._choices, finished.finish_reasons, stop_texts, strict=True)
+        first, *others = [choice.build(reason, stop_text) for choice, reason, stop_text in ends]
         return ChatReply(
             model=model,
             text=first.text,
             finish_reason=first.finish_reason,
+            stop_text=first.stop_text,
             stats=msgspec.structs.replace(finished.stats, load_seconds=load_seconds),
             reasoning=first.reasoning,
             tool_calls=first.tool_calls,
@@ -72,7 +74,7 @@ class _Choice:
             case ToolCallArguments():
                 self._calls[delta.index][1].append(delta.json)
 
-    def build(self, reason: FinishReason) -> Choice:
+    def build(self, reason: FinishReason, stop_text: str | None) -> Choice:
         calls = [
             ToolCall(id=began.id, name=began.name, arguments="".join(parts)) for began, parts in self._calls.values()
         ]
@@ -81,5 +83,6 @@ class _Choice:
             reasoning="".join(self._thoughts),
             tool_calls=calls,
             finish_reason=reason,
+            stop_text=stop_text,
             logprobs=self._logprobs,
         )

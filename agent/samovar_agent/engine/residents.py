@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from samovar_agent.engine.machine import usable_cores
 from samovar_agent.engine.memory import check_room, default_context, estimate
 from samovar_agent.engine.process import WORKER_COMMAND, WorkerEngine
 from samovar_agent.engine.room import free_bytes, idle_to_make_room
+from samovar_agent.engine.tally import Tallies, Tally
+from samovar_agent.engine.wire import CacheChanged
 from samovar_agent.engine.worker_log import WorkerLog
 from samovar_agent.events import EventBus
 from samovar_agent.models.library import Library, ModelFile
@@ -52,6 +55,8 @@ class Residents:
     - logs: folder for the workers' logs. - snapshots: None keeps no prefixes. - worker_command: starts a worker.
     - patience: seconds that a worker gets to end by itself, of which it may take half to write prefixes to disk; a
     third of it again after it was told to, before it is killed.
+
+    `tallies` is what models have done so far, also those that are no longer in memory.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Residents:
     ) -> None:
         self._library, self._settings, self._events, self._logs = library, settings, events, logs
         self._snapshots, self._worker_command, self._patience = snapshots, tuple(worker_command), patience
+        self.tallies = Tallies()
         self._instances: dict[str, Instance] = {}
         self._backoff = Backoff()
         self._leaving: set[str] = set()
@@ -223,6 +229,7 @@ class Residents:
                 break
             log.info("%s is unloaded to make room for %s", idle.identifier, file.info.key)
             await idle.unload(_unloaded(idle))
+        tally = self.tallies.of(file.info.key)
         instance = Instance(
             identifier=identifier or file.info.key,
             model=file.info.key,
@@ -239,8 +246,10 @@ class Residents:
                 WorkerLog(self._logs, identifier or file.info.key),
                 patience=self._patience,
                 hang_seconds=self._settings.current.engine.hang_seconds,
+                on_cache=partial(_count, tally),
             ),
             events=self._events,
+            tally=tally,
             on_end=self._forget,
         )
         self._instances[instance.identifier] = instance
@@ -327,6 +336,12 @@ async def load_progress(instance: Instance) -> AsyncGenerator[Progress, None]:
         await waiting
     finally:
         waiting.cancel()
+
+
+def _count(tally: Tally, change: CacheChanged) -> None:
+    tally.evictions += change.evictions
+    tally.snapshots_restored += change.restored
+    tally.snapshots_saved += change.saved
 
 
 def _loading(done: float) -> Progress:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import dataclass
+from typing import Literal
 
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Priority, Stats
@@ -11,12 +13,17 @@ from samovar_protocol.values import Priority, Stats
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """One request. - number: the order of arrival. - waiting: not begun yet. - told: it is known when it begins."""
+    """One request. - number: the order of arrival. - waiting: not begun yet. - told: it is known when it begins.
+
+    - entered: when it came, on the monotonic clock. - outcome: how its work ended, where it was not left.
+    """
 
     priority: Priority
     number: int
+    entered: float
     waiting: bool = True
     told: bool = True
+    outcome: Literal["ok", "failed"] | None = None
 
 
 class Usage:
@@ -57,7 +64,7 @@ class Usage:
                 details={"queued": queued, "limit": limit},
             )
         self.requests += 1
-        place = Place(priority, next(self._numbers))
+        place = Place(priority, next(self._numbers), time.monotonic())
         self._places.add(place)
         return place
 

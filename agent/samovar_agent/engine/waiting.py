@@ -17,8 +17,12 @@ POSITION_SECONDS = 1.0
 
 async def within(seconds: float | None, items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """The same items, as long as they come in time; raises `deadline_exceeded`. - seconds: from now; None for ever."""
-    deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
     async with aclosing(items):
+        if seconds is None:  # a time-out that never comes still costs each token something
+            async for item in items:
+                yield item
+            return
+        deadline = asyncio.get_running_loop().time() + seconds
         while True:
             try:
                 # Around each item and not around all: the time-out cancels this task, also while others run in it.

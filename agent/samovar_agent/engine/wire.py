@@ -137,7 +137,18 @@ class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """The loop that computes took another step. Said by that loop itself, about once a second while it has work."""
 
 
-Answer = Hello | Loading | Loaded | LoadFailed | Began | Piece | Done | Answered | Failed | Alive
+class CacheChanged(msgspec.Struct, frozen=True, tag="cache"):
+    """What happened to computed prefixes since this was last said.
+
+    - evictions: made room for others. - restored, saved: read from disk and written to it.
+    """
+
+    evictions: int
+    restored: int
+    saved: int
+
+
+Answer = Hello | Loading | Loaded | LoadFailed | Began | Piece | Done | Answered | Failed | Alive | CacheChanged
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from aiohttp import web
 
 from samovar_agent.events import cause
-from samovar_agent.http.errors import as_samovar_error
+from samovar_agent.http.errors import REQUEST_ID_HEADERS, as_samovar_error
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.sse import EventStream
 from samovar_protocol import FailureCode, SamovarError
@@ -84,6 +84,7 @@ async def streamed(
 
     - fail: tells one after that; None does it as the stream's kind does. - kind: of stream.
     """
+    job.streaming = True
     async with kind(request, request_id()) as events:
         try:
             async with job.interruptible():
@@ -99,8 +100,8 @@ async def streamed(
 
 
 def request_id() -> dict[str, str]:
-    """The header with the id that this request's events and log lines carry; SDKs show it with an error."""
-    return {"x-request-id": cause.get() or ""}
+    """The headers with the id that this request's events and log lines carry; SDKs show it with an error."""
+    return dict.fromkeys(REQUEST_ID_HEADERS, cause.get() or "")
 
 
 def json_response(body: bytes) -> web.Response:

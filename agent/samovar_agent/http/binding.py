@@ -23,26 +23,35 @@ _ADDRESS_MISSING = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPR
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The result. - addresses: IP addresses listened on. - problem: what did not work and what to do, if anything."""
+    """The result.
+
+    - addresses: IP addresses listened on. - problem: what did not work and what to do, if anything. - secure: by TLS.
+    - exposed: not only to this machine. - origins: that the server's own pages would have.
+    """
 
     sockets: list[socket.socket] = field(default_factory=list)
     addresses: frozenset[str] = frozenset()
     port: int = 0
     problem: str | None = None
+    secure: bool = False
     exposed: bool = field(init=False, default=False)
     origins: frozenset[str] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exposed", not all(map(is_loopback, self.addresses)))
         names = {_in_url(address) for address in self.addresses} | {"localhost"}
-        object.__setattr__(self, "origins", frozenset(f"http://{name}:{self.port}" for name in names))
+        object.__setattr__(self, "origins", frozenset(f"{self._scheme}://{name}:{self.port}" for name in names))
 
     @property
     def urls(self) -> list[str]:
         """Base URLs that work from this machine, loopback first."""
         local = {_WILDCARDS.get(address, address): None for address in self.addresses}
         ordered = sorted(local, key=lambda address: (not is_loopback(address), ":" in address, address))
-        return [f"http://{_in_url(address)}:{self.port}" for address in ordered]
+        return [f"{self._scheme}://{_in_url(address)}:{self.port}" for address in ordered]
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.secure else "http"
 
 
 def is_loopback(address: str) -> bool:
@@ -52,28 +61,31 @@ def is_loopback(address: str) -> bool:
     return (mapped or ip).is_loopback
 
 
-async def bind(settings: ServerSettings, *, has_token: bool) -> Bound:
-    """Listen where the settings say. - has_token: an API token exists, so the network may be let in."""
+async def bind(settings: ServerSettings, *, has_token: bool, secure: bool = False) -> Bound:
+    """Listen where the settings say.
+
+    - has_token: an API token exists, so the network may be let in. - secure: what comes will be TLS.
+    """
     addresses, problems = _allowed_addresses(settings.hosts, has_token=has_token)
     last = settings.port + (FALLBACK_PORTS if settings.port_fallback and settings.port else 0)
     for port in range(settings.port, min(last, 65535) + 1):
         try:
-            sockets, port_problems = _open_all(addresses, port)
+            sockets, port_problems = open_all(addresses, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 problems.append(f"Port {port} could not be opened: {error.strerror}. Choose another: {_SET_PORT}.")
                 return Bound(problem=" ".join(problems))
             continue
-        port = _port(sockets) or port
+        port = port_of(sockets) or port
         if settings.port not in (0, port):
-            problems.append(f"{await _who_has(settings.port)}, so the local server uses {port}.")
+            problems.append(f"{await who_has(settings.port)}, so the local server uses {port}.")
         problems += port_problems
         listening = frozenset(str(opened.getsockname()[0]) for opened in sockets)
-        return Bound(sockets, listening, port, " ".join(problems) or None)
+        return Bound(sockets, listening, port, " ".join(problems) or None, secure)
     remedy = f"Stop that program, or choose another port: {_SET_PORT}."
     if not settings.port_fallback:
         remedy += " To take the next free one by itself: `samovar config set server.port_fallback true`."
-    problems.append(f"{await _who_has(settings.port)}. {remedy}")
+    problems.append(f"{await who_has(settings.port)}. {remedy}")
     return Bound(problem=" ".join(problems))
 
 
@@ -109,7 +121,7 @@ def _allowed_addresses(hosts: list[str], *, has_token: bool) -> tuple[list[str],
     return kept, problems
 
 
-def _open_all(addresses: list[str], port: int) -> tuple[list[socket.socket], list[str]]:
+def open_all(addresses: list[str], port: int) -> tuple[list[socket.socket], list[str]]:
     """Listen on one port at all addresses, or raise OSError and listen nowhere.
 
     All or nothing, because `localhost` means 127.0.0.1 to one client and ::1 to the next: with another program on
@@ -123,7 +135,7 @@ def _open_all(addresses: list[str], port: int) -> tuple[list[socket.socket], lis
         try:
             for address in addresses:
                 try:
-                    sockets.append(_open(address, port or _port(sockets)))
+                    sockets.append(_open(address, port or port_of(sockets)))
                 except OSError as error:
                     if error.errno not in _ADDRESS_MISSING:
                         raise
@@ -160,7 +172,8 @@ def _open(address: str, port: int) -> socket.socket:
     return opened
 
 
-def _port(sockets: list[socket.socket]) -> int:
+def port_of(sockets: list[socket.socket]) -> int:
+    """The one port of all of them; 0 where there are none."""
     return int(sockets[0].getsockname()[1]) if sockets else 0
 
 
@@ -168,7 +181,8 @@ def _in_url(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-async def _who_has(port: int) -> str:
+async def who_has(port: int) -> str:
+    """Who listens on `port`, as the beginning of a sentence."""
     holder = await asyncio.to_thread(_holder, port)
     return f"Port {port} is taken by {holder}" if holder else f"Port {port} is taken by another program"
 

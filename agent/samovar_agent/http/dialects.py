@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from samovar_agent.http.anthropic.errors import error_body as anthropic
 from samovar_agent.http.errors import error_body
 from samovar_agent.http.llama_cpp.errors import error_body as llama_cpp
 from samovar_agent.http.lmstudio.errors import error_body as lmstudio
@@ -15,6 +16,7 @@ ErrorBody = Callable[[SamovarError], bytes]
 _SHAPES: tuple[tuple[str, ErrorBody], ...] = (
     ("/api/samovar/", error_body),
     ("/api/", ollama),
+    ("/v1/messages", anthropic),
     ("/infill", llama_cpp),
     ("/tokenize", llama_cpp),
     ("/detokenize", llama_cpp),
@@ -23,6 +25,12 @@ _SHAPES: tuple[tuple[str, ErrorBody], ...] = (
     ("/api/v1/", lmstudio),
 )
 """Beginnings of paths, the longest that fits counts; everything else speaks as OpenAI does."""
+
+
+def dialect(path: str) -> str:
+    """The folder of the dialect that has a shape of its own here; empty for OpenAI's, which is everybody's."""
+    inside = error_shape(path).__module__.removeprefix("samovar_agent.http.").split(".")
+    return inside[0] if len(inside) > 1 else ""
 
 
 def error_shape(path: str) -> ErrorBody:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from aiohttp import web
 
+from samovar_agent.events import cause
 from samovar_protocol import Failure, FailureCode, SamovarError
 
 log = logging.getLogger("samovar.http")
@@ -54,11 +55,17 @@ STATUS: dict[str, int] = {
 }
 """The HTTP status of each failure; a code from a newer part of the agent is 500."""
 
-_RETRY_AFTER: dict[str, str] = {FailureCode.SHUTTING_DOWN: "5", FailureCode.BUSY: "2"}
-"""Seconds after which another try may work."""
+_RETRY_AFTER: dict[str, int] = {FailureCode.SHUTTING_DOWN: 5, FailureCode.BUSY: 2}
+"""Seconds after which another try may work, at the least."""
+
+_QUEUED_A_SECOND = 8
+_MOST_RETRY_AFTER = 60
 
 _WORTH_A_RETRY = frozenset({FailureCode.SHUTTING_DOWN, FailureCode.WORKER_CRASHED, FailureCode.NETWORK_FAILED})
 """SDKs repeat a request after 409, 429 and any 5xx by themselves; of 409 and 5xx only after these can that help."""
+
+REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+"""Where OpenAI's and Anthropic's SDKs look for the id of a request."""
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -118,10 +125,12 @@ def error_response(error: SamovarError, body: Callable[[SamovarError], bytes] = 
     """The failure as a whole response. - body: its JSON shape."""
     status = status_of(error)
     headers = {"Content-Type": "application/json"}
+    if (id_ := cause.get()) is not None:
+        headers |= dict.fromkeys(REQUEST_ID_HEADERS, id_)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if error.code in _RETRY_AFTER:
-        headers["Retry-After"] = _RETRY_AFTER[error.code]
+        headers["Retry-After"] = str(_retry_after(error))
     if (status == 409 or status >= 500) and error.code not in _WORTH_A_RETRY:
         headers["x-should-retry"] = "false"
     if isinstance(error, HttpRefusal):
@@ -130,3 +139,10 @@ def error_response(error: SamovarError, body: Callable[[SamovarError], bytes] = 
     if status in (408, 413):
         response.force_close()  # the rest of the body is on its way and nobody wants it
     return response
+
+
+def _retry_after(error: SamovarError) -> int:
+    """Seconds; more, the more requests wait, so that those who come back do not find the same queue again."""
+    queued = error.failure.details.get("queued")
+    longer = queued // _QUEUED_A_SECOND if isinstance(queued, int) else 0
+    return min(max(_RETRY_AFTER[error.code], longer), _MOST_RETRY_AFTER)

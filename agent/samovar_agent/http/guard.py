@@ -7,16 +7,18 @@ stops pages that nobody allowed, and the demand for JSON stops the cross-site fo
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Literal
 
 from aiohttp import web
 
-from samovar_agent.http import binding
 from samovar_agent.http.binding import Bound
 from samovar_agent.http.errors import HttpRefusal
+from samovar_agent.http.incoming import Incoming
 from samovar_agent.platforms import connection_user
 from samovar_agent.settings import ServerSettings
+from samovar_agent.store.tokens import has_expired
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Scope, TokenInfo
 
@@ -25,13 +27,19 @@ Needs = Scope | tuple[Scope, ...] | Literal["any token", "nothing"]
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
+_OWNERS: frozenset[str] = frozenset({"documents", "models", "admin"})
+"""Scopes of what only the agent's own user does without a token."""
+
+_MOST_KNOWN_HOSTS = 64
+"""Headers that were found good and are remembered; the same name may come with any port."""
+
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Guard:
     """The checks, against the settings as they are now.
 
-    - settings: the current server settings. - find_token: the live token that has a secret, or None.
+    - settings: the current server settings. - find_token: the token that has a secret, or None.
     - bound: where the server listens; set once it does.
     """
 
@@ -39,8 +47,10 @@ class Guard:
         self._settings = settings
         self._find_token = find_token
         self.bound = Bound()
+        self._known_hosts: set[str] = set()
+        self._known_under: tuple[ServerSettings, Bound] | None = None
 
-    def check_host(self, request: web.Request) -> None:
+    def check_host(self, request: Incoming) -> None:
         """Refuse a request whose Host is not a name of this server."""
         if not self._knows_host(request):
             raise SamovarError(
@@ -49,9 +59,9 @@ class Guard:
                 hint="Use http://localhost, or add the name to the setting server.allowed_hosts.",
             )
 
-    def check_origin(self, request: web.Request) -> None:
+    def check_origin(self, request: Incoming) -> None:
         """Refuse what a web page asks that nobody allowed. Programs other than browsers send no Origin."""
-        origin = request.headers.get("Origin")
+        origin = origin_of(request)
         if origin is not None and not self.allows_origin(request, origin):
             raise SamovarError(
                 FailureCode.FORBIDDEN,
@@ -59,16 +69,16 @@ class Guard:
                 hint="If you trust it, add it to the setting server.allowed_origins.",
             )
 
-    def allows_origin(self, request: web.Request, origin: str) -> bool:
+    def allows_origin(self, request: web.BaseRequest, origin: str) -> bool:
         """Whether pages of this origin may use the server: our own, and those of the settings."""
         if origin in self.bound.origins:
             return True
-        if origin == f"http://{request.headers.get('Host')}" and self._knows_host(request):
+        if origin == f"{request.scheme}://{request.headers.get('Host')}" and self._knows_host(request):
             return True  # also by way of a forwarded port or an allowed name
         # Sandboxed pages of anybody call themselves "null".
         return origin != "null" and origin in self._settings().allowed_origins
 
-    def check_json(self, request: web.Request) -> None:
+    def check_json(self, request: Incoming) -> None:
         """Refuse a change that a browser would send for any page without asking first."""
         if request.method not in _WITH_BODY and not (request.method == "DELETE" and request.can_read_body):
             return
@@ -80,7 +90,7 @@ class Guard:
                 hint="Send the header Content-Type: application/json.",
             )
 
-    def check_form(self, request: web.Request) -> None:
+    def check_form(self, request: Incoming) -> None:
         """The same for uploads, whose form a browser does send without asking: only for a page that says who it is.
 
         Browsers send an Origin along, which was checked; should one leave it out, it still says that the page is
@@ -101,27 +111,28 @@ class Guard:
                 hint="If you trust it, add it to the setting server.allowed_origins.",
             )
 
-    def check_token(self, request: web.Request, needs: Needs) -> TokenInfo | None:
+    def check_token(self, request: Incoming, needs: Needs) -> TokenInfo | None:
         """The valid API token that came with the request, if any; raises where one is needed and not there.
 
         On loopback, unless the setting `server.require_token` says otherwise, any token is accepted and none is
-        needed: SDKs insist on sending some key, and people type "not-needed". But whoever reads documents must be the
-        user whose they are, as far as the system tells: others on this machine could otherwise read their files.
+        needed: SDKs insist on sending some key, and people type "not-needed". But whoever reads documents, changes
+        models or settings must be the user whose they are, as far as the system tells: others on this machine could
+        otherwise read and move their files.
         """
         if needs == "nothing":
             return None
         secret = _secret(request)
         wanted = () if needs == "any token" else (needs,) if isinstance(needs, str) else needs
-        required = self._settings().require_token or (self.bound.exposed and not _is_local(request))
-        required = required or ("documents" in wanted and _is_somebody_else(request))
+        required = self._settings().require_token or not request.connection.local
+        required = required or (not _OWNERS.isdisjoint(wanted) and _is_somebody_else(request))
         if secret is None:
             if required:
                 raise _unauthorized("This server needs an API token.")
             return None
         token = self._find_token(secret)
-        if token is None:
+        if token is None or has_expired(token):
             if required:
-                raise _unauthorized("The API token is unknown or revoked.")
+                raise _unauthorized(_expired(token) if token else "The API token is unknown or revoked.")
             return None
         lacking = [scope for scope in wanted if not {scope, "admin"} & set(token.scopes)]
         if required and lacking:
@@ -133,15 +144,39 @@ class Guard:
             )
         return token
 
-    def _knows_host(self, request: web.Request) -> bool:
-        # Not `request.host`: that invents the machine's name where the header is missing.
-        name = _host_name(request.headers.get("Host", ""))
-        if name in _LOOPBACK_NAMES or name in self.bound.addresses:
+    def _knows_host(self, request: web.BaseRequest) -> bool:
+        # Not `request.host`: that invents the machine's name where the header is missing, and an absolute address in
+        # the request line replaces it.
+        given = request.headers.getall("Host", ())
+        if len(given) != 1:
+            return False
+        settings = self._settings()
+        under = self._known_under
+        if under is None or under[0] is not settings or under[1] is not self.bound:
+            self._known_hosts.clear()
+            self._known_under = settings, self.bound
+        if given[0] in self._known_hosts:
             return True
-        if name and name in {_host_name(allowed) for allowed in self._settings().allowed_hosts}:
+        name = _host_name(given[0])
+        if not name:
+            return False
+        if (
+            name in _LOOPBACK_NAMES
+            or name in self.bound.addresses
+            or name in {_host_name(allowed) for allowed in settings.allowed_hosts}
+        ):
+            if len(self._known_hosts) < _MOST_KNOWN_HOSTS:
+                self._known_hosts.add(given[0])
             return True
         # Bound to all addresses, and reached by this one of them.
-        return bool(name) and self.bound.exposed and name == _address(request, "sockname")
+        return self.bound.exposed and name == _address(request, "sockname")
+
+
+def origin_of(request: web.BaseRequest) -> str | None:
+    """The web origin that asks, if any; several of them, which no browser sends, are one that nobody allows."""
+    if "Origin" not in request.headers:
+        return None
+    return ", ".join(request.headers.getall("Origin"))
 
 
 def _host_name(header: str) -> str:
@@ -158,7 +193,7 @@ def _host_name(header: str) -> str:
     return "" if port and not port.isdecimal() else name.lower()
 
 
-def _secret(request: web.Request) -> str | None:
+def _secret(request: Incoming) -> str | None:
     authorization = request.headers.get("Authorization", "")
     scheme, _, secret = authorization.partition(" ")
     if scheme.lower() == "bearer" and secret.strip():
@@ -166,16 +201,18 @@ def _secret(request: web.Request) -> str | None:
     return request.headers.get("x-api-key") or None
 
 
-def _is_local(request: web.Request) -> bool:
-    """Whether both ends of the connection are on this machine. A lost connection is not."""
-    return all(
-        address is not None and binding.is_loopback(address)
-        for address in (_address(request, "peername"), _address(request, "sockname"))
-    )
+def _is_somebody_else(request: Incoming) -> bool:
+    """Whether another user of this machine is at the other end; the administrator may read everything anyway.
+
+    Asked once a connection: the system has a list of all connections to go through, and the answer stays the same.
+    """
+    connection = request.connection
+    if connection.is_somebody_else is None:
+        connection.is_somebody_else = _asked_of_system(request)
+    return connection.is_somebody_else
 
 
-def _is_somebody_else(request: web.Request) -> bool:
-    """Whether another user of this machine is at the other end; the administrator may read everything anyway."""
+def _asked_of_system(request: Incoming) -> bool:
     transport = request.transport
     own, other = (transport.get_extra_info(end) if transport is not None else None for end in ("sockname", "peername"))
     if not (isinstance(own, tuple) and isinstance(other, tuple)):
@@ -184,9 +221,14 @@ def _is_somebody_else(request: web.Request) -> bool:
     return user is not None and user not in (0, os.geteuid())
 
 
-def _address(request: web.Request, end: Literal["peername", "sockname"]) -> str | None:
+def _address(request: web.BaseRequest, end: Literal["peername", "sockname"]) -> str | None:
     name = request.transport.get_extra_info(end) if request.transport is not None else None
     return str(name[0]) if name else None
+
+
+def _expired(token: TokenInfo) -> str:
+    moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(token.expires_at))
+    return f"The API token '{token.name}' has expired, on {moment}."
 
 
 def _unauthorized(message: str) -> SamovarError:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from aiohttp import web
 
 from samovar_agent import __version__
 from samovar_agent.http.open_work import Job
 
-_BODY = msgspec.json.encode({"status": "ok", "version": __version__})
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The server is up. - version: of the agent."""
+
+    status: Literal["ok"] = "ok"
+    version: str = __version__
+
+
+_BODY = msgspec.json.encode(Health())
 
 
 async def health(request: web.Request, job: Job) -> web.Response:

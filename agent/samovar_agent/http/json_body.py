@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from samovar_agent.http.errors import bad_request
+from samovar_agent.http.slowness import BODY_SECONDS, SlowBodyError, too_slow
 from samovar_protocol import FailureCode, SamovarError
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -37,6 +38,8 @@ async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T], *, i
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_large() from None
+    except SlowBodyError:
+        raise too_slow("The body came too slowly, or not to its end within {:.0f} seconds.", BODY_SECONDS) from None
     except web.RequestPayloadError as error:
         raise bad_request("The body did not arrive whole, or its compression is broken.") from error
     try:

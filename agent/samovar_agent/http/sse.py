@@ -40,7 +40,8 @@ class EventStream:
     def __init__(self, request: web.Request, headers: dict[str, str] | None = None) -> None:
         self._request = request
         self._response = web.StreamResponse(headers={"Content-Type": self.CONTENT_TYPE} | _HEADERS | (headers or {}))
-        self._writing = asyncio.Lock()
+        self._beginning = asyncio.Lock()
+        self._writing = 0
         self._silent = True
         self._last_comment = ""
         self._heart: asyncio.Task[None] | None = None
@@ -61,11 +62,17 @@ class EventStream:
 
     async def send(self, data: bytes) -> None:
         """Send whole events; returns when the client's socket has taken enough of what is waiting."""
-        async with self._writing:
-            self._silent = False
-            if not self._response.prepared:
-                await self._response.prepare(self._request)
+        self._silent = False
+        if not self._response.prepared:
+            async with self._beginning:
+                if not self._response.prepared:
+                    await self._response.prepare(self._request)
+        # Without a lock, which every token would pay for: what is written at once is not taken apart.
+        self._writing += 1
+        try:
             await self._response.write(data)
+        finally:
+            self._writing -= 1
 
     async def comment(self, text: str) -> None:
         """Send a line that clients skip, unless it is the same as the last one."""
@@ -92,7 +99,7 @@ class EventStream:
         with suppress(ConnectionError, TimeoutError):
             while stalled < STALLED_HEARTBEATS:
                 await asyncio.sleep(HEARTBEAT_SECONDS)
-                if self._writing.locked():
+                if self._writing:
                     stalled += 1
                     continue
                 stalled = 0

@@ -71,6 +71,12 @@ def failure(error: Exception, path: Path) -> SamovarError | None:
             f"{path} could not be written: {error}.",
             hint="Free some room, or correct the folder's permissions; what was saved before is intact.",
         )
+    if getattr(error, "sqlite_errorcode", -1) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        return SamovarError(
+            FailureCode.NOT_FOUND,
+            "What this belongs to was removed meanwhile.",
+            hint="Look whether it is still there, and try again.",
+        )
     if code in _DAMAGED:
         return SamovarError(
             FailureCode.INTERNAL,

@@ -46,14 +46,16 @@ class Journal:
             )
         )
 
-    async def ls(self, limit: int = 100, *, purpose: str | None = None) -> list[JournalEntry]:
-        """The newest rows first. - limit: at most so many. - purpose: only of this kind."""
+    async def ls(
+        self, limit: int = 100, *, purpose: str | None = None, before: int | None = None
+    ) -> list[JournalEntry]:
+        """The newest rows first. - limit: at most so many. - purpose: only of this kind. - before: only older ones."""
         rows = await self._store.run(
             lambda db: list(
                 db.query(
-                    "SELECT * FROM network_journal WHERE :purpose IS NULL OR purpose = :purpose"
-                    " ORDER BY id DESC LIMIT :limit",
-                    {"purpose": purpose, "limit": limit},
+                    "SELECT * FROM network_journal WHERE (:purpose IS NULL OR purpose = :purpose)"
+                    " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit",
+                    {"purpose": purpose, "before": before, "limit": limit},
                 )
             )
         )

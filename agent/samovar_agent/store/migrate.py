@@ -13,7 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from samovar_agent.store.migrations import m0001_initial, m0002_models_and_network, m0003_documents
+from samovar_agent.store.migrations import (
+    m0001_initial,
+    m0002_models_and_network,
+    m0003_documents,
+    m0004_token_expiry,
+)
 from samovar_protocol import FailureCode, SamovarError
 
 if TYPE_CHECKING:
@@ -32,6 +37,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "initial", m0001_initial.migrate),
     Migration(2, "models_and_network", m0002_models_and_network.migrate),
     Migration(3, "documents", m0003_documents.migrate),
+    Migration(4, "token_expiry", m0004_token_expiry.migrate),
 )
 """Every step ever released, in order; append only."""
 

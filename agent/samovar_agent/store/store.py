@@ -124,6 +124,8 @@ class Store:
         """Finish what was begun and close the file; a second call does nothing."""
         if not self._closed:
             self._closed = True
+            if self._db is not None:
+                await self.tokens.close()
             closing = asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
             self._thread.shutdown(wait=False)
             await closing
@@ -160,6 +162,10 @@ class Store:
         """As `read`, with what says which chunks fit; never those of no document. - collections: None for all."""
         revision = self.revision
         return await self.read(lambda db: function(db, self._fittings.of(db, revision, collections, filters)))
+
+    async def ping(self) -> None:
+        """Come back once the file can be read; raises where it cannot."""
+        await self.read(lambda db: db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall())
 
     async def check(self) -> str | None:
         """What is wrong with the file, or None; reads all of it."""

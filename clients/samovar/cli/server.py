@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import get_args
+import time
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from samovar.cli import exit_codes, human, output, session
-from samovar.cli.options import json_option, no_start_option
+from samovar.cli.options import duration, json_option, no_start_option
 from samovar.cli.output import Column
+
+if TYPE_CHECKING:
+    from samovar_protocol.values import TokenInfo
 
 _SCOPES = ("chat", "embed", "documents", "models", "admin")
 _COLUMNS = (
     Column("NAME"),
     Column("SCOPES"),
     Column("CREATED"),
-    Column("STATE", styles={"revoked": "red", "valid": "green"}),
+    Column("EXPIRES"),
+    Column("USED"),
+    Column("STATE", styles={"revoked": "red", "expired": "red", "valid": "green"}),
 )
 
 
@@ -60,9 +66,16 @@ def token() -> None:
     show_default=True,
     help="What it allows; repeatable. admin allows everything.",
 )
+@click.option(
+    "--expires",
+    "lifetime",
+    type=duration,
+    metavar="DURATION",
+    help="Make it worthless after so long, e.g. 12h or 30d; without this it stays valid until it is revoked.",
+)
 @json_option
 @no_start_option
-def create(name: str, scopes: tuple[str, ...], as_json: bool, no_start: bool) -> None:
+def create(name: str, scopes: tuple[str, ...], lifetime: float | None, as_json: bool, no_start: bool) -> None:
     """Make a token and print it, this once.
 
     NAME is for you, to know it by. Only the token goes to stdout: `TOKEN=$(samovar server token create laptop)`.
@@ -71,11 +84,12 @@ def create(name: str, scopes: tuple[str, ...], as_json: bool, no_start: bool) ->
     from samovar_protocol.values import Scope
 
     wanted: list[Scope] = [scope for scope in get_args(Scope) if scope in scopes]
-    reply = session.call(TokenCreate(name=name, scopes=wanted), start=not no_start)
+    reply = session.call(TokenCreate(name=name, scopes=wanted, lifetime_seconds=lifetime), start=not no_start)
     if as_json:
         output.show_json(reply)
         return
-    output.note(f"The token of {reply.token.name}; keep it, it is not shown again:")
+    until = "" if reply.token.expires_at is None else f", valid until {human.moment(reply.token.expires_at)}"
+    output.note(f"The token of {reply.token.name}{until}; keep it, it is not shown again:")
     click.echo(reply.secret)
 
 
@@ -100,11 +114,20 @@ def ls(as_json: bool, no_start: bool) -> None:
                 found.name,
                 ",".join(found.scopes),
                 human.moment(found.created_at),
-                "valid" if found.revoked_at is None else "revoked",
+                "never" if found.expires_at is None else human.moment(found.expires_at),
+                "never" if found.last_used_at is None else human.moment(found.last_used_at),
+                _state(found),
             )
             for found in reply.tokens
         ],
     )
+
+
+def _state(found: TokenInfo) -> str:
+    # Where the name of an expired token was given to another, the two times are the same.
+    if found.revoked_at is not None and found.revoked_at != found.expires_at:
+        return "revoked"
+    return "valid" if found.expires_at is None or found.expires_at > time.time() else "expired"
 
 
 @token.command()

@@ -63,6 +63,8 @@ def ask() -> StatusReply | None:
 def http_lines(http: HttpInfo) -> list[tuple[str, str | None]]:
     """Where it listens, and what is wrong; each with its colour."""
     lines: list[tuple[str, str | None]] = [(url, None) for url in http.urls]
+    if http.unix_socket:
+        lines.append((f"unix:{http.unix_socket}", None))
     if http.problem:
         lines.append((http.problem, "yellow"))
     return lines or [("not listening", None)]

@@ -149,6 +149,7 @@ async def test_the_end_of_the_session_ends_it(home: Home, bus: PrivateBus, panel
     assert await ended(tray) == 0
 
 
+@pytest.mark.alone
 async def test_it_is_small_and_sleeps(home: Home, bus: PrivateBus, panel: Panel) -> None:
     await home.start_agent()
     tray = home.start_tray(bus.address)

@@ -13,7 +13,14 @@ TOKEN = TokenInfo(name="laptop", scopes=["chat", "models"], created_at=0.0)
 def test_status(agent: FakeAgent) -> None:
     result = samovar("server", "status")
     assert (result.exit_code, result.stdout) == (0, "http://127.0.0.1:7266\n")
-    assert document(samovar("server", "status", "--json")) == {"urls": ["http://127.0.0.1:7266"], "problem": None}
+    told = {"urls": ["http://127.0.0.1:7266"], "problem": None, "unix_socket": None}
+    assert document(samovar("server", "status", "--json")) == told
+
+
+def test_status_shows_the_unix_socket(agent: FakeAgent) -> None:
+    http = HttpInfo(urls=["https://127.0.0.1:7266"], unix_socket="/run/samovar/http.sock")
+    agent.replies[Status] = msgspec.structs.replace(STATUS, http=http)
+    assert samovar("server", "status").stdout == "https://127.0.0.1:7266\nunix:/run/samovar/http.sock\n"
 
 
 def test_status_of_a_server_that_does_not_listen(agent: FakeAgent) -> None:
@@ -52,6 +59,28 @@ def test_ls(agent: FakeAgent) -> None:
     assert "chat,models" in lines[1]
 
 
+def test_create_with_an_end(agent: FakeAgent) -> None:
+    token = msgspec.structs.replace(TOKEN, expires_at=4e9)
+    agent.replies[TokenCreate] = TokenCreateReply(token=token, secret="s")
+    result = samovar("server", "token", "create", "laptop", "--expires", "30d")
+    assert agent.requests == [TokenCreate(name="laptop", scopes=["chat"], lifetime_seconds=30 * 86400)]
+    assert "valid until 2096-10-0" in result.stderr
+    assert samovar("server", "token", "create", "laptop", "--expires", "soon").exit_code == 2
+
+
+def test_ls_tells_what_has_expired(agent: FakeAgent) -> None:
+    tokens = [
+        msgspec.structs.replace(TOKEN, expires_at=4e9, last_used_at=86400.0 * 365),
+        msgspec.structs.replace(TOKEN, expires_at=5.0),
+        msgspec.structs.replace(TOKEN, expires_at=5.0, revoked_at=5.0),
+        msgspec.structs.replace(TOKEN, expires_at=5.0, revoked_at=4.0),
+    ]
+    agent.replies[TokenLs] = TokenLsReply(tokens=tokens)
+    lines = samovar("server", "token", "ls").stdout.splitlines()
+    assert [line.split()[-1] for line in lines[1:]] == ["valid", "expired", "expired", "revoked"]
+    assert "2096-10" in lines[1] and "197" in lines[1]
+
+
 def test_ls_of_none_says_what_to_do_next(agent: FakeAgent) -> None:
     agent.replies[TokenLs] = TokenLsReply(tokens=[])
     result = samovar("server", "token", "ls")
@@ -68,6 +97,7 @@ def test_revoke(agent: FakeAgent) -> None:
 
 def test_json(agent: FakeAgent) -> None:
     token = {"name": "laptop", "scopes": ["chat", "models"], "created_at": 0.0, "revoked_at": None}
+    token |= {"expires_at": None, "last_used_at": None}
     agent.replies[TokenCreate] = TokenCreateReply(token=TOKEN, secret="s")
     agent.replies[TokenLs] = TokenLsReply(tokens=[TOKEN])
     agent.replies[TokenRevoke] = TokenRevokeReply(token=TOKEN)

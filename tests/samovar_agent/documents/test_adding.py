@@ -103,6 +103,33 @@ async def test_a_folder_is_there_and_searched_when_it_answers(taking: Taking) ->
     assert len(taking.reader.asked) == 30
 
 
+@pytest.mark.parametrize("what", ["a folder", "a text", "waiting"])
+async def test_a_collection_that_is_removed_meanwhile(
+    taking: Taking, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    (taking.root / "a.md").write_text("Tea.")
+    store = taking.store
+    part, name = {
+        "a folder": (store.sources, "add"),
+        "a text": (store.documents, "put_text"),
+        "waiting": (taking.following, "rewatch"),
+    }[what]
+    original = getattr(part, name)
+
+    async def removed_first(*args: object, **named: object) -> object:
+        await store.collections.delete((await store.collections.find("notes")).id)
+        return await original(*args, **named)
+
+    monkeypatch.setattr(part, name, removed_first)
+    with pytest.raises(SamovarError) as raised:
+        if what == "a text":
+            await taking.add(text="Tea is hot.", collection="notes")
+        else:
+            await taking.add(taking.root, collection="notes")
+    assert raised.value.code == FailureCode.NOT_FOUND
+    assert "'notes' was removed" in raised.value.failure.message
+
+
 async def test_files_and_a_text_are_shown(taking: Taking) -> None:
     path = taking.root / "notes.odd-suffix"
     path.write_text("Tea is hot.")

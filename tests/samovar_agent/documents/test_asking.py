@@ -102,6 +102,7 @@ async def test_where_there_is_nothing_no_model_is_asked(asked: Asked, options: d
     await asked.collection("empty", {})
     reply = await asked.ask(**options)
     assert (reply.outcome, reply.given, reply.model, reply.text) == ("not_found", "nothing", None, NOT_FOUND)
+    assert reply.note
     assert asked.instances.prompts == []
 
 

@@ -81,19 +81,22 @@ async def test_who_waits_for_vectors_is_told_whether_any_come(running: Running) 
     bench.instances.gate = asyncio.Event()
     await collection_of(bench, 2)
     await collection_of(bench, 2, model=OTHER, name="papers")  # a model that is not there
-    vectors = bench.store.vectors
-    assert vectors.awaited == Awaited(going_on=False)
+
+    def awaited() -> Awaited:
+        return bench.store.vectors.awaited
+
+    assert not awaited().going_on
     running.embedding.wake()
-    assert vectors.awaited == Awaited(going_on=True)
+    assert awaited() == Awaited(going_on=True)
     running.start()
     await until(lambda: bench.instances.asked > 0)
-    assert vectors.awaited.going_on
+    assert awaited().going_on
     bench.instances.gate.set()
-    await until(lambda: vectors.awaited == Awaited(going_on=False, without=frozenset({OTHER})))
+    await until(lambda: awaited() == Awaited(going_on=False, without=frozenset({OTHER})))
     running.embedding.wake()
-    assert vectors.awaited == Awaited(going_on=True, without=frozenset({OTHER}))
+    assert awaited() == Awaited(going_on=True, without=frozenset({OTHER}))
     await running.stop()
-    assert not vectors.awaited.going_on
+    assert not awaited().going_on
 
 
 async def test_what_comes_later_is_noticed_when_it_is_woken(running: Running) -> None:

@@ -74,3 +74,11 @@ def test_what_is_no_pattern(patterns: list[str]) -> None:
 def test_the_same_patterns_are_the_same() -> None:
     assert Excludes(["a", "b"]) == Excludes(["a", "b"])
     assert len({Excludes(["a", "b"]), Excludes(["a", "b"]), Excludes(["b", "a"])}) == 2
+
+
+@pytest.mark.parametrize("name", ["x\r", "x\t", "x\u00a0", "x\u2003", " x ", "x\r\n", "\x0bx", "a\u00a0b"])
+def test_white_space_around_a_name_is_part_of_it(name: str) -> None:
+    excludes = Excludes([Excludes.pattern_of(name, folder=False)], defaults=())
+    assert excludes.file(name)
+    assert not any(excludes.file(other) for other in ("x", "ab", f"{name}y", f"{name}\u00a0"))
+    assert Excludes([Excludes.pattern_of(name, folder=True)], defaults=()).folder(name)

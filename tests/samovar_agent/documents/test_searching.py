@@ -6,6 +6,7 @@ import pytest
 
 from samovar_agent.documents import searching as searching_module
 from samovar_agent.documents.searching import Searching
+from samovar_agent.store.vectors import Awaited
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import DocumentFilter
 from samovar_protocol.replies import DocsSearchReply
@@ -89,6 +90,23 @@ async def test_vectors_that_are_still_computed(documents_bench: Bench) -> None:
     assert reply.method == "words"
     assert "still being computed" in reply.note
     assert len(reply.passages) == 1
+
+
+async def test_vectors_of_this_collection_that_are_still_computed(documents_bench: Bench) -> None:
+    documents_bench.add_model(SMALL)
+    await notes(documents_bench)
+    await documents_bench.embed_all(SMALL)
+    await notes(documents_bench, name="papers")
+    request = DocsSearch(query="kettle", collections=["papers"])
+    for going_on, said in ((True, True), (False, False)):
+        documents_bench.store.vectors.awaited = Awaited(going_on=going_on)
+        reply = await found(documents_bench, request)
+        assert reply.method == "words"
+        assert ("still being computed" in reply.note) is said
+    await documents_bench.embed_all(SMALL)
+    documents_bench.store.vectors.awaited = Awaited(going_on=True)
+    reply = await found(documents_bench, request)
+    assert (reply.method, reply.note) == ("words and vectors", "")
 
 
 async def test_a_worker_that_dies_leaves_the_words(documents_bench: Bench) -> None:
@@ -175,7 +193,8 @@ async def test_filters(documents_bench: Bench) -> None:
 
 async def test_nothing_there_is_no_failure(documents_bench: Bench) -> None:
     reply = await found(documents_bench, DocsSearch(query="kettle"))
-    assert (reply.passages, reply.method, reply.note) == ([], "words", "")
+    assert (reply.passages, reply.method) == ([], "words")
+    assert "There are no documents yet" in reply.note
     await documents_bench.store.collections.create("empty")
     assert (await found(documents_bench, DocsSearch(query="kettle", collections=["empty"]))).passages == []
 

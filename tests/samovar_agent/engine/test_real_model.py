@@ -18,13 +18,15 @@ import pytest
 from samovar_agent.models.gguf import read_header
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply
-from samovar_protocol.values import AnyDelta, Message, Progress, Sampling, Text
+from samovar_protocol.values import AnyDelta, ChatOptions, Message, Progress, Sampling, Text
 from tests.samovar_agent.engine.conftest import Bench, MakeBench
 
 pytestmark = pytest.mark.model
 
 RIVERS = "Explain in a few sentences what a river is and where its water comes from."
-LONG = " ".join(f"Sentence number {number} is about rivers and the sea." for number in range(60))
+SENTENCES = [f"Sentence number {number} is about rivers and the sea." for number in range(60)]
+LONG = " ".join(SENTENCES)
+SHORTER = " ".join(SENTENCES[:20])
 
 
 def talk(bench: Bench, *turns: str, **sampling: Any) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
@@ -84,10 +86,10 @@ async def test_the_same_seed_and_prompt_alone_give_the_same_text_whatever_came_b
     real_bench: Bench, sampling: dict[str, Any]
 ) -> None:
     """What is in memory of earlier requests must not show, although where it lies changes how sums are rounded."""
-    first = await reply(real_bench, LONG, **sampling)
-    second = await reply(real_bench, LONG, **sampling)
-    await reply(real_bench, LONG[:1500] + " And now something else.", temperature=1.0)
-    third = await reply(real_bench, LONG, **sampling)
+    first = await reply(real_bench, SHORTER, **sampling)
+    second = await reply(real_bench, SHORTER, **sampling)
+    await reply(real_bench, SHORTER[: len(SHORTER) // 2] + " And now something else.", temperature=1.0)
+    third = await reply(real_bench, SHORTER, **sampling)
     assert first.text == second.text == third.text
 
 
@@ -106,12 +108,29 @@ async def test_stop_texts_and_the_models_own_end(real_bench: Bench) -> None:
     word = whole.text.split()[6]
     stopped = await reply(real_bench, RIVERS, temperature=0, max_tokens=30, stop=[word])
     assert stopped.text == whole.text[: whole.text.index(word)]
-    assert stopped.finish_reason == "stop"
+    assert (stopped.finish_reason, stopped.stop_text) == ("stop", word)
     short = await reply(real_bench, "Say only: yes", temperature=0, max_tokens=400)
-    assert short.finish_reason == "stop"
-    longer = await reply(real_bench, "Say only: yes", temperature=0, max_tokens=400, ignore_eos=True)
+    assert (short.finish_reason, short.stop_text) == ("stop", None)
+    beyond = short.stats.completion_tokens + 20
+    longer = await reply(real_bench, "Say only: yes", temperature=0, max_tokens=beyond, ignore_eos=True)
     assert longer.finish_reason == "length"
-    assert longer.stats.completion_tokens == 400
+    assert longer.stats.completion_tokens == beyond
+
+
+async def test_a_reply_goes_on_from_where_it_was_left(real_bench: Bench) -> None:
+    messages = [
+        Message(role="user", content="What is the capital of France?"),
+        Message(role="assistant", content="The capital of France is called"),
+    ]
+    options = ChatOptions(continue_final_message=True)
+    prompt = await real_bench.instances.render("small", messages, options)
+    assert prompt.text.endswith("<|im_start|>assistant\nThe capital of France is called")
+    sampling = Sampling(temperature=0, max_tokens=4)
+    items = [item async for item in real_bench.instances.generate("small", messages, sampling, options)]
+    last = items[-1]
+    assert isinstance(last, ChatReply)
+    assert last.text.startswith(" Paris")
+    assert last.stats.prompt_tokens == len(prompt.tokens)
 
 
 async def test_the_next_turn_computes_only_what_is_new(real_bench: Bench) -> None:
@@ -142,6 +161,7 @@ async def test_the_end_of_the_context_ends_the_reply(real_bench: Bench) -> None:
     assert last.stats.prompt_tokens + last.stats.completion_tokens == 128 + 1  # the last one needs no place
 
 
+@pytest.mark.alone
 async def test_cancelling_frees_the_worker_at_once_also_in_the_middle_of_a_prompt(real_bench: Bench) -> None:
     await real_bench.instances.load("small")
     whole = await reply(real_bench, LONG * 2, max_tokens=1)  # how long this prompt takes when nobody cancels
@@ -174,6 +194,7 @@ async def test_requests_at_once_are_written_side_by_side(real_bench: Bench) -> N
     assert max(active) == 4
 
 
+@pytest.mark.alone
 async def test_a_killed_worker_costs_one_stream(real_bench: Bench) -> None:
     stream = talk(real_bench, RIVERS, ignore_eos=True)
     killed = 0.0

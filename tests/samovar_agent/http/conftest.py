@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
+import msgspec
 import openai
 import pytest
 
@@ -281,6 +282,12 @@ class FakeTokens:
         for listener in tuple(self.listeners):
             listener(token)
 
+    def expire(self, secret: str) -> None:
+        """Its time is over, and those who listen hear of it."""
+        token = self.live[secret] = msgspec.structs.replace(self.live[secret], expires_at=1_700_000_000.0)
+        for listener in tuple(self.listeners):
+            listener(token)
+
     def check(self, secret: str) -> TokenInfo | None:
         return self.live.get(secret)
 
@@ -322,7 +329,7 @@ class Agent:
                 settings=self.settings,
                 events=self.events,
                 store=self.store,
-                places=SimpleNamespace(data=home / "data"),
+                places=SimpleNamespace(data=home / "data", socket_folder=lambda: home / "run"),
                 documents=self.documents,
                 conversations=None,
                 library=self.library,

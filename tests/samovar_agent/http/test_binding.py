@@ -71,7 +71,7 @@ async def test_fallback_gives_up_with_the_last_port(monkeypatch: pytest.MonkeyPa
         tried.append(port)
         raise OSError(errno.EADDRINUSE, "in use")
 
-    monkeypatch.setattr(binding, "_open_all", taken)
+    monkeypatch.setattr(binding, "open_all", taken)
     bound = await bind(ServerSettings(port=65530, port_fallback=True), has_token=False)
     assert tried == list(range(65530, 65536)) and bound.problem
 

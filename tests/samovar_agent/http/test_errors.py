@@ -103,3 +103,9 @@ async def test_the_access_log_is_for_debugging_and_has_no_prompts(
     assert "POST /v1/chat/completions 200" in caplog.text
     assert "GET /v1/x%0Aforged 404" in caplog.text
     assert "private" not in caplog.text
+
+
+@pytest.mark.parametrize(("queued", "seconds"), [(0, 2), (10, 2), (64, 8), (256, 32), (1_000_000, 60)])
+def test_the_longer_the_queue_the_later_to_come_back(queued: int, seconds: int) -> None:
+    error = SamovarError(FailureCode.BUSY, "Many wait.", details={"queued": queued})
+    assert error_response(error).headers["Retry-After"] == str(seconds)

@@ -1,6 +1,7 @@
 """Host, Origin, CORS, content type and API tokens, on every route there is."""
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -12,10 +13,13 @@ import pytest
 
 from samovar_agent.http import binding, guard
 from samovar_agent.http.guard import _host_name
+from samovar_agent.http.open_work import OpenWork
+from samovar_agent.http.request_counts import RequestCounts
 from samovar_agent.http.routes import routes
 from samovar_protocol.values import Text
 from tests.samovar_agent.http.conftest import KEY, Agent, Answer, Browser, chat_body
 from tests.samovar_agent.http.fake_documents import FakeDocuments
+from tests.samovar_agent.http.raw import ask
 
 CORS = "Access-Control-Allow-Origin"
 UNKNOWN = [("GET", "/nothing"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
@@ -24,7 +28,7 @@ UNKNOWN = [("GET", "/nothing"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"),
 def every_route() -> Iterator[tuple[str, str]]:
     """The table itself, so that a route added tomorrow is tested too."""
     nothing: Any = SimpleNamespace(store=None, documents=None, places=SimpleNamespace(data=Path()))
-    for route in routes(nothing):
+    for route in routes(nothing, RequestCounts(), OpenWork()):
         yield route.method, re.sub(r"\{\w+(:[^}]+)?\}", "1", route.path.replace("{id:.+}", KEY))
     yield from UNKNOWN
 
@@ -198,6 +202,13 @@ class TestAnotherUserOfThisMachine:
             answer = await browser.ask(method, path, headers=headers)
             assert (answer.status, answer.error["code"]) == (401, "unauthorized")
 
+    @pytest.mark.parametrize(("method", "path"), [("POST", "tokens"), ("POST", "models/import"), ("GET", "settings")])
+    async def test_changes_neither_models_nor_settings(
+        self, agent: Agent, browser: Browser, method: str, path: str
+    ) -> None:
+        answer = await browser.ask(method, f"/api/samovar/{path}", json={} if method == "POST" else None)
+        assert (answer.status, answer.error["code"]) == (401, "unauthorized")
+
     async def test_may_with_a_token_and_may_chat_without(
         self, agent: Agent, browser: Browser, documents: FakeDocuments
     ) -> None:
@@ -263,6 +274,17 @@ class TestTokensNeeded:
         agent.tokens.revoke("good")
         assert (await browser.chat(headers=headers)).status == 401
 
+    async def test_an_expired_one_is_401_and_says_so(self, agent: Agent, browser: Browser) -> None:
+        headers = {"x-api-key": agent.tokens.add("good", "chat")}
+        agent.tokens.expire("good")
+        for answer in (
+            await browser.chat(headers=headers),
+            await browser.ask("GET", "/v1/models", headers=headers),
+            await browser.chat(headers=headers, stream=True),
+        ):
+            assert (answer.status, answer.error["code"]) == (401, "unauthorized")
+            assert "has expired, on 2023-11-1" in answer.error["message"]
+
 
 async def test_from_the_network_a_token_is_needed(
     idle_agent: Agent, browser: Browser, monkeypatch: pytest.MonkeyPatch
@@ -283,6 +305,47 @@ async def test_bound_to_everything_loopback_needs_no_token_and_any_own_address_i
     assert info.urls == [f"http://127.0.0.1:{idle_agent.port}"] and info.problem is None
     assert (await browser.chat()).status == 200
     assert (await browser.ask("GET", "/health", headers={"Host": "192.0.2.7"})).status == 403
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"{method} {path} HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\n",
+        b"{method} {path} HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n",
+        b"{method} {path} HTTP/1.1\r\n",
+        b"{method} {path} HTTP/1.0\r\n",
+        b"{method} http://localhost{path} HTTP/1.1\r\nHost: evil.test\r\n",
+        b"{method} {path} HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: localhost\r\n",
+        b"{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.test\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\n",
+        b"{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\nExpect: 100-continue\r\n",
+        b"{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nOrigin: https://evil.test\r\n",
+    ],
+)
+async def test_no_route_is_reached_by_a_trick(agent: Agent, spoilt: bytes) -> None:
+    changed = agent.events.sequence
+    body = json.dumps(chat_body(stream=True)).encode()
+    for method, path in ROUTES:
+        head = spoilt.replace(b"{method}", method.encode()).replace(b"{path}", path.encode())
+        content = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        answer = await ask(agent.port, head + content)
+        # aiohttp itself refuses a doubled or missing Host.
+        assert (answer.status, path) in ((403, path), (400, path))
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert answer.json()["error"]
+    assert not agent.instances.calls and not agent.downloads.asked and agent.events.sequence == changed
+
+
+async def test_an_expiry_ends_open_streams(agent: Agent, browser: Browser) -> None:
+    agent.tokens.add("one", "chat")
+    agent.instances.items = [Text(text="Once"), asyncio.Event()]
+    async with browser.open_stream(headers={"x-api-key": "one"}) as response:
+        first = await response.content.readuntil(b"Once")
+        agent.tokens.expire("one")
+        ended = Answer(response.status, response.headers, first + await response.read())
+    assert ended.events[-1]["error"]["code"] == "unauthorized"
+    assert "expired" in ended.events[-1]["error"]["message"]
+    assert agent.instances.closed.is_set()
 
 
 @pytest.mark.parametrize("required", [True, False])

@@ -15,8 +15,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from samovar_agent.control.call import Call
-from samovar_agent.control.handlers import rm
 from samovar_agent.models import downloads as module
 from samovar_agent.models.downloads import Downloads
 from samovar_agent.models.sources import FolderSource, HubSource, PackageSource, Part, Source, UrlSource, Wanted
@@ -25,6 +23,8 @@ from samovar_agent.network.gate import Gate
 from samovar_agent.network.http import Http
 from samovar_agent.network.packages import temporary_folder
 from samovar_agent.network.partial_file import JOURNAL, PARTIAL
+from samovar_agent.operations.call import Call
+from samovar_agent.operations.handlers import rm
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.events import DownloadChanged, SettingChanged
 from samovar_protocol.replies import GetReply, RmReply

@@ -54,7 +54,7 @@ async def test_a_fresh_file_has_the_newest_version_and_no_copy(tmp_path: Path) -
     store = await Store.open(tmp_path / "samovar.db")
     await store.close()
     assert version(tmp_path / "samovar.db") == len(MIGRATIONS)
-    assert [path.name for path in tmp_path.iterdir()] == ["samovar.db"]
+    assert {path.name for path in tmp_path.iterdir()} - {"samovar.db-reserve"} == {"samovar.db"}
 
 
 @pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS])
@@ -97,6 +97,16 @@ async def test_a_frozen_file_opens_with_everything_in_it(tmp_path: Path, number:
         ("editor", ["admin"], 1700000003.0),
     ]
     assert live == tokens[0]
+
+
+@pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS if migration.number >= 4])
+async def test_expiring_tokens_of_a_frozen_file(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "samovar.db"
+    shutil.copy(DATA / f"v{number}.db", path)
+    store = await Store.open(path)
+    tokens = await store.tokens.ls()
+    await store.close()
+    assert [(token.expires_at, token.last_used_at) for token in tokens] == [(4e9, 1700000009.0), (None, None)]
 
 
 @pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS if migration.number >= 3])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from samovar_agent.store.store import Store
+from samovar_agent.store.tokens import has_expired
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import TokenInfo
 
@@ -104,3 +106,75 @@ async def test_tokens_live_on_and_stay_revoked_after_a_restart(tmp_path: Path) -
     await store.tokens.revoke("editor")
     assert not store.tokens.any()
     await store.close()
+
+
+async def test_an_expired_token_is_told_apart_and_listeners_hear_of_it(store: Store) -> None:
+    told: list[TokenInfo] = []
+    store.tokens.on_revoke(told.append)
+    token, secret = await store.tokens.create("guest", ["chat"], lifetime_seconds=0.2)
+    _, kept = await store.tokens.create("editor", ["chat"], lifetime_seconds=3600)
+    assert store.tokens.check(secret) == token and not has_expired(token)
+    async with asyncio.timeout(10):
+        while not told:
+            await asyncio.sleep(0.01)
+    assert told == [token] and token.revoked_at is None
+    found = store.tokens.check(secret)
+    assert found is not None and has_expired(found)
+    alive = store.tokens.check(kept)
+    assert alive is not None and not has_expired(alive)
+
+
+async def test_several_expire_one_after_the_other(store: Store) -> None:
+    told: list[str] = []
+    store.tokens.on_revoke(lambda token: told.append(token.name))
+    for name, seconds in (("c", 0.3), ("a", 0.1), ("b", 0.2)):
+        await store.tokens.create(name, ["chat"], lifetime_seconds=seconds)
+    async with asyncio.timeout(10):
+        while len(told) < 3:
+            await asyncio.sleep(0.01)
+    assert told == ["a", "b", "c"]
+    assert not store.tokens.any()
+
+
+async def test_the_name_of_an_expired_token_is_free(store: Store) -> None:
+    token, old = await store.tokens.create("guest", ["chat"], lifetime_seconds=0.001)
+    async with asyncio.timeout(10):
+        while not has_expired(token):
+            await asyncio.sleep(0.001)
+    _, new = await store.tokens.create("guest", ["embed"])
+    listed = await store.tokens.ls()
+    assert [(found.scopes, found.revoked_at == found.expires_at) for found in listed] == [
+        (["embed"], True),
+        (["chat"], True),
+    ]
+    assert listed[1].revoked_at is not None
+    await store.tokens.revoke("guest")
+    assert store.tokens.check(new) is None
+    assert store.tokens.check(old) is not None
+
+
+async def test_expiry_outlives_a_restart(store: Store) -> None:
+    token, secret = await store.tokens.create("guest", ["chat"], lifetime_seconds=0.05)
+    await store.close()
+    async with asyncio.timeout(10):
+        while not has_expired(token):
+            await asyncio.sleep(0.01)
+    again = await Store.open(store.path)
+    found = again.tokens.check(secret)
+    assert found is not None and has_expired(found) and not again.tokens.any()
+    await again.close()
+
+
+async def test_when_a_token_was_used_is_told_and_kept(store: Store) -> None:
+    _, secret = await store.tokens.create("editor", ["chat"])
+    assert (await store.tokens.ls())[0].last_used_at is None
+    before = time.time()
+    store.tokens.check(secret)
+    used = (await store.tokens.ls())[0].last_used_at
+    assert used is not None and used >= before
+    store.tokens.check(secret)
+    await store.close()
+    again = await Store.open(store.path)
+    later = (await again.tokens.ls())[0].last_used_at
+    assert later is not None and later >= used
+    await again.close()

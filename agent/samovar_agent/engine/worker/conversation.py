@@ -71,20 +71,41 @@ def as_declaration(tool: Tool) -> dict[str, Any]:
 
 
 def without_system(messages: Sequence[Message]) -> list[Message]:
-    """For templates that know no system: its text goes before the next turn of the user."""
+    """For templates that know no system: its text goes into the user's turn before it, or before the next one.
+
+    What stands between two turns of the user makes them one: roles alternate in many such templates.
+    """
     result: list[Message] = []
     waiting: list[str] = []
+    joining = False
     for message in messages:
+        if message.role == "system" and result and result[-1].role == "user":
+            result[-1] = _joined(result[-1], message.content)
+            joining = True
+            continue
         if message.role == "system":
             waiting.append(message.content)
+        elif message.role == "user" and joining:
+            result[-1] = _joined(result[-1], message.content)
         elif message.role == "user" and waiting:
             result.append(msgspec.structs.replace(message, content="\n\n".join([*waiting, message.content])))
             waiting.clear()
         else:
             result.append(message)
+        joining = False
     if waiting:
         result.append(Message(role="user", content="\n\n".join(waiting)))
     return result
+
+
+def with_system_first_only(messages: Sequence[Message]) -> list[Message]:
+    """For templates that know a system at the beginning alone: what it says later is told with the user's turns."""
+    start = 1 if messages and messages[0].role == "system" else 0
+    return [*messages[:start], *without_system(messages[start:])]
+
+
+def _joined(message: Message, text: str) -> Message:
+    return msgspec.structs.replace(message, content=f"{message.content}\n\n{text}")
 
 
 def with_tools_described(messages: Sequence[Message], tools: Iterable[Tool], frame: Frame) -> list[Message]:

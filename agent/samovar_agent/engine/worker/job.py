@@ -35,6 +35,10 @@ class Reader(Protocol):
     def stopped(self) -> bool:
         """Whether a stop text is complete."""
 
+    @property
+    def stop_text(self) -> str | None:
+        """The stop text that is complete."""
+
     def feed(self, token: int, logprob: TokenLogprob | None) -> list[AnyDelta]:
         """What may be shown now."""
 
@@ -82,6 +86,12 @@ class Branch:
     def pending(self) -> int:
         """Tokens to compute before the next one can be chosen."""
         return len(self.tokens) - self.computed
+
+    @property
+    def stop_text(self) -> str | None:
+        """Which of the request's own stop texts ended the reply; those of templates are not known to clients."""
+        stop = self._reader.stop_text
+        return stop if stop in self.job.generation.sampling.stop else None
 
     @property
     def left(self) -> int:
@@ -180,6 +190,7 @@ class Job:
             self.id,
             Finished(
                 finish_reasons=reasons,
+                stop_texts=[branch.stop_text for branch in self.branches],
                 stats=Stats(
                     prompt_tokens=len(first.tokens) - first.written,
                     cached_tokens=self.cached_tokens,

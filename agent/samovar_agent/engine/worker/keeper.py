@@ -54,6 +54,7 @@ class Keeper:
             if len(tokens) >= _LEAST_TOKENS and (state := self._context.save(sequence)) is not None:
                 gone += self._attic.put(tokens, state)
             self._cache.forget(sequence)
+        self._cache.counts.evictions += len(gone)
         self._begin_writing([(parked.tokens, parked.state) for parked in gone if self._is_new(parked.tokens)])
 
     def bring(self, tokens: Sequence[int], known: int) -> bool:
@@ -108,6 +109,7 @@ class Keeper:
         if state is None or not self._adopt(tokens, state):
             return False
         self._saved.add(hash(tuple(tokens)))
+        self._cache.counts.restored += 1
         return True
 
     def _adopt(self, tokens: Sequence[int], state: bytes | bytearray) -> bool:
@@ -139,6 +141,7 @@ class Keeper:
             with self._lock:
                 if self._store is not None and self._store.save(tokens, memoryview(state)):
                     self._saved.add(hash(tuple(tokens)))
+                    self._cache.counts.saved += 1
 
 
 def open_keeper(options: LoadOptions, model: Model, context: Context, cache: PrefixCache) -> Keeper:

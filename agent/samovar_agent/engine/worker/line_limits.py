@@ -32,6 +32,11 @@ class LimitedLines:
         """Whether nothing more will be shown."""
         return self._late or self._outdented or self._reply.stopped
 
+    @property
+    def stop_text(self) -> str | None:
+        """The stop text that is complete, where that is what ended it."""
+        return None if self._late or self._outdented else self._reply.stop_text
+
     def feed(self, token: int, logprob: TokenLogprob | None) -> list[AnyDelta]:
         """What may be shown now."""
         if self._began is None:

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from samovar_agent.engine.wire import Answer, Began, Cancel, Command, Failed, Unload
+from samovar_agent.engine.wire import Answer, Began, CacheChanged, Cancel, Command, Failed, Unload
 from samovar_agent.engine.worker import costs
 from samovar_agent.engine.worker.context import STEP_TOKENS, Context, NoRoomError, Part
 from samovar_agent.engine.worker.inbox import Inbox, as_failure
 from samovar_agent.engine.worker.job import Branch, Job
-from samovar_agent.engine.worker.prefix_cache import PrefixCache
+from samovar_agent.engine.worker.prefix_cache import CacheCounts, PrefixCache
 from samovar_agent.engine.worker.pulse import Pulse
 from samovar_agent.engine.worker.queue import FairQueue
 from samovar_agent.engine.worker.scheduler import (
@@ -33,6 +33,8 @@ from samovar_agent.engine.worker.scheduler import (
 
 _IDLE_SECONDS = 15.0
 """After so long without work, what is in memory is saved."""
+_WRITING_SECONDS = 2.0
+"""After so long most of that is written, and what was is told."""
 _UNLOAD_SECONDS = 2.5
 """So long may saving take when the model is unloaded."""
 _PATIENCE_SECONDS = 0.25
@@ -82,6 +84,7 @@ class Loop:
         self._patient_until: float | None = None
         self._may_guess = True
         self._saved = True
+        self._told = CacheCounts()
         self._pulse = Pulse(send)
         self._answers: list[Answer] = []
 
@@ -99,6 +102,8 @@ class Loop:
         self._say()
         if self._keeper is not None:
             self._keeper.save_now(_UNLOAD_SECONDS)
+            self._tell_cache()
+            self._say()
 
     # Commands
 
@@ -130,6 +135,9 @@ class Loop:
             if item is None:
                 self._keeper.save()
                 self._saved = True
+                item = self._inbox.get(timeout=_WRITING_SECONDS)
+                self._tell_cache()
+                self._say()
         return item if item is not None else self._inbox.get(timeout=None)
 
     def _measure(self) -> None:
@@ -383,6 +391,15 @@ class Loop:
         for answer in answers:
             self._send(answer)
 
+    def _tell_cache(self) -> None:
+        """What happened to computed prefixes since it was last told; once a reply, and not in each step."""
+        now, told = self._cache.counts, self._told
+        if now != told:
+            evictions, restored, saved = now.evictions, now.restored, now.saved
+            change = CacheChanged(evictions - told.evictions, restored - told.restored, saved - told.saved)
+            self._told = CacheCounts(evictions, restored, saved)
+            self._answers.append(change)
+
     # Who stops
 
     def _leave(self, branch: Branch) -> None:
@@ -391,6 +408,7 @@ class Loop:
         for suspended in self._suspended:
             self._put_back(suspended)
         self._suspended = []
+        self._tell_cache()
 
     def _give_up_place(self, branch: Branch) -> None:
         """What it has computed is remembered."""

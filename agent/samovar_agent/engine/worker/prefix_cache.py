@@ -14,6 +14,7 @@ to the model's memory goes through `Memory`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from samovar_agent.engine.worker.prefix_tree import Match, PrefixTree
@@ -35,12 +36,23 @@ class Memory(Protocol):
         """Forget all of a sequence."""
 
 
+@dataclass(slots=True)
+class CacheCounts:
+    """What happened so far; see `wire.CacheChanged`. Each number is counted up by one thread at a time."""
+
+    evictions: int = 0
+    restored: int = 0
+    saved: int = 0
+
+
 class PrefixCache:
     """Gives out sequences, each with what is known of its prompt.
 
     - cells: tokens that fit into memory, shared ones counted once. - sequences: how many there can be.
     - keep_ends: what a request ended with is kept when another goes on from there; for memory that can be shared at
     its end only, where the next request may want to go on from the same place.
+
+    `counts` is what happened to what it remembers.
     """
 
     def __init__(self, memory: Memory, *, cells: int, sequences: int, keep_ends: bool = False) -> None:
@@ -51,6 +63,7 @@ class PrefixCache:
         self._unused = list(range(sequences - 1, -1, -1))
         self._running: set[int] = set()
         self._finished: dict[int, None] = {}  # in the order of their last use
+        self.counts = CacheCounts()
 
     @property
     def used(self) -> int:
@@ -222,6 +235,7 @@ class PrefixCache:
             if sequence != keep:
                 del self._finished[sequence]
                 self._free(sequence)
+                self.counts.evictions += 1
                 return True
         return False
 

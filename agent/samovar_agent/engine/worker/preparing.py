@@ -36,6 +36,7 @@ def preparer(model: Model, template: ChatTemplate, context_length: int) -> Calla
             prepared.tokens,
             grammar=prepared.constraint,
             context_length=context_length,
+            thinking=prepared.thinking,
             joined=generation.suffix is not None and generation.infill.joined,
         )
         for choice in range(generation.options.n):

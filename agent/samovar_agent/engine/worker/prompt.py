@@ -22,7 +22,8 @@ from samovar_agent.engine.worker.output import Family, parser_for
 from samovar_agent.engine.worker.output.reasoning import reasoning_frame
 from samovar_agent.engine.worker.output.special import special_markers
 from samovar_agent.engine.worker.reply_parser import PlainReply, ReplyParser, StructuredReply
-from samovar_agent.engine.worker.template import ChatTemplate
+from samovar_agent.engine.worker.template import ChatTemplate, Rendered
+from samovar_agent.engine.worker.thinking_budget import ThinkingBudget
 from samovar_agent.engine.worker.tokens import KnownTokens, markers_of, seams_of, special_tokens
 from samovar_agent.engine.worker.tool_grammar import ConstraintCache, Reasoning, Wanted
 from samovar_protocol import FailureCode, SamovarError
@@ -30,6 +31,7 @@ from samovar_protocol.values import ChatOptions, NamedTool, Tool
 
 _TAIL = 400
 """Characters at the end of a prompt that can say whether reasoning has begun."""
+_SOME_TEXT = "."
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 
 
@@ -60,16 +62,18 @@ class Prepared:
     """A request, ready to compute.
 
     - tokens: the prompt. - constraint: what the reply must look like. - stop_tokens: end a reply; they are not shown.
-    - parser: makes what reads one reply; gets the number of the choice.
+    - parser: makes what reads one reply; gets the number of the choice. - thinking: makes what ends its reasoning in
+    time.
     """
 
     tokens: list[int]
     constraint: Constraint | None
     stop_tokens: frozenset[int]
     parser: Callable[[int], ReplyParser]
+    thinking: ThinkingBudget | None = None
 
 
-_Parts = tuple[list[int], Constraint | None, Callable[[int], ReplyParser]]
+_Parts = tuple[list[int], Constraint | None, Callable[[int], ReplyParser], ThinkingBudget | None]
 _constraints = ConstraintCache()
 _known: WeakKeyDictionary[Vocabulary, KnownTokens] = WeakKeyDictionary()
 
@@ -87,16 +91,16 @@ def prepare(
     check_tokens(model, [*sampling.stop_tokens, *sampling.logit_bias])
     own_ends = model.end_tokens
     if generation.suffix is not None:
-        tokens, constraint, parser = _fill(model, generation, context_length)
+        tokens, constraint, parser, thinking = _fill(model, generation, context_length)
         own_ends |= fill_tokens(model).all
     elif generation.prompt is None:
-        tokens, constraint, parser = _conversation(model, template, generation)
+        tokens, constraint, parser, thinking = _conversation(model, template, generation)
     else:
-        tokens, constraint, parser = _raw(model, generation.prompt, generation)
+        tokens, constraint, parser, thinking = _raw(model, generation.prompt, generation)
     if not tokens:
         raise SamovarError(FailureCode.BAD_REQUEST, "The prompt is empty.", hint="Send at least one message with text.")
     ends = frozenset[int]() if sampling.ignore_eos else own_ends
-    return Prepared(tokens, constraint, ends.union(sampling.stop_tokens), parser)
+    return Prepared(tokens, constraint, ends.union(sampling.stop_tokens), parser, thinking)
 
 
 def rendered(model: Vocabulary, template: ChatTemplate, generation: Generation) -> RenderedPrompt:
@@ -104,12 +108,9 @@ def rendered(model: Vocabulary, template: ChatTemplate, generation: Generation) 
     if generation.suffix is not None:
         return RenderedPrompt(text="", tokens=fill_prompt(model, generation, None))
     if generation.prompt is not None:
-        tokens, _, _ = _raw(model, generation.prompt, generation)
+        tokens, _, _, _ = _raw(model, generation.prompt, generation)
         return RenderedPrompt(text=generation.prompt if isinstance(generation.prompt, str) else "", tokens=tokens)
-    options = generation.options
-    prompt = template.render(
-        generation.messages, tools=_offered(options), thinking=options.thinking, arguments=options.template_arguments
-    )
+    prompt = _rendered(template, generation)
     return RenderedPrompt(text=prompt.text, tokens=_tokens(model, prompt.parts))
 
 
@@ -143,7 +144,7 @@ def _raw(model: Vocabulary, prompt: str | list[int], generation: Generation) -> 
     else:
         tokens = prompt
         check_tokens(model, tokens)
-    return tokens, _format(generation), _plain(model, generation.sampling.stop)
+    return tokens, _format(generation), _plain(model, generation.sampling.stop), None
 
 
 def _fill(model: Vocabulary, generation: Generation, context_length: int | None) -> _Parts:
@@ -156,7 +157,7 @@ def _fill(model: Vocabulary, generation: Generation, context_length: int | None)
             return LimitedLines(plain(choice), indent=infill.indent, seconds=infill.seconds)
 
         parser = limited
-    return tokens, _format(generation), parser
+    return tokens, _format(generation), parser, None
 
 
 def _format(generation: Generation) -> Constraint | None:
@@ -166,15 +167,14 @@ def _format(generation: Generation) -> Constraint | None:
 def _conversation(model: Vocabulary, template: ChatTemplate, generation: Generation) -> _Parts:
     options, stops = generation.options, generation.sampling.stop
     tools = _offered(options)
-    rendered = template.render(
-        generation.messages, tools=tools, thinking=options.thinking, arguments=options.template_arguments
-    )
-    tokens = _tokens(model, rendered.parts)
+    prompt = _rendered(template, generation)
+    tokens = _tokens(model, prompt.parts)
     family = template.family if tools else template.detected
-    tail = rendered.text[-_TAIL:]
+    tail = prompt.text.removesuffix(prompt.begun)[-_TAIL:]
+    reasoning = _reasoning(family, tail) if template.thinks and not prompt.begun else "none"
     wanted = Wanted(
         family=family,
-        reasoning=_reasoning(family, tail) if template.thinks else "none",
+        reasoning=reasoning,
         tools=_callable(options, tools),
         must_call=bool(tools) and options.tool_choice != "auto",
         parallel=options.parallel_tool_calls,
@@ -182,14 +182,35 @@ def _conversation(model: Vocabulary, template: ChatTemplate, generation: Generat
     )
     constraint = _constraints.get(wanted)
     if not tools and not template.thinks:
-        return tokens, constraint, _plain(model, [*stops, *template.stop])
+        return tokens, constraint, _plain(model, [*stops, *template.stop]), None
 
     def parser(choice: int) -> ReplyParser:
         reader = parser_for(family, tools=tools, reasoning=True, prompt_tail=tail)
+        if prompt.begun:
+            reader.feed(_SOME_TEXT)  # no white space is cut off, and no call is looked for, where an answer goes on
         markers = special_markers(family)
         return StructuredReply(model, reader, markers, choice=choice, stops=stops, raw_stops=template.stop)
 
-    return tokens, constraint, parser
+    return tokens, constraint, parser, _thinking(model, family, reasoning, options.thinking_budget)
+
+
+def _rendered(template: ChatTemplate, generation: Generation) -> Rendered:
+    options = generation.options
+    return template.render(
+        generation.messages,
+        tools=_offered(options),
+        thinking=options.thinking,
+        arguments=options.template_arguments,
+        continue_final_message=options.continue_final_message,
+    )
+
+
+def _thinking(model: Vocabulary, family: Family, reasoning: Reasoning, budget: int | None) -> ThinkingBudget | None:
+    if budget is None or reasoning == "none":
+        return None
+    frame = reasoning_frame(family)
+    closing = model.tokenize(frame.end, special=True)
+    return ThinkingBudget(budget, begin=frame.begin, end=frame.end, closing=closing, begun=reasoning == "open")
 
 
 def _tokens(model: Vocabulary, parts: Sequence[str]) -> list[int]:

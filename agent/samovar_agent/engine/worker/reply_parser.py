@@ -35,6 +35,10 @@ class ReplyParser(Protocol):
     def stopped(self) -> bool:
         """Whether a stop text is complete; nothing more will be shown then."""
 
+    @property
+    def stop_text(self) -> str | None:
+        """The stop text that is complete."""
+
     def feed(self, token: int, logprob: TokenLogprob | None) -> list[AnyDelta]:
         """What may be shown now. - logprob: of this token, where clients asked for it."""
 
@@ -86,6 +90,11 @@ class PlainReply:
     def stopped(self) -> bool:
         """Whether a stop text is complete."""
         return self._text.stopped
+
+    @property
+    def stop_text(self) -> str | None:
+        """The stop text that is complete."""
+        return self._text.found
 
     def feed(self, token: int, logprob: TokenLogprob | None) -> list[AnyDelta]:
         """What may be shown now."""
@@ -140,6 +149,11 @@ class StructuredReply:
     def stopped(self) -> bool:
         """Whether a stop text is complete."""
         return self._text.stopped or self._stops.stopped
+
+    @property
+    def stop_text(self) -> str | None:
+        """The stop text that is complete; where both kinds are, the one that ended the answer."""
+        return self._stops.found or self._text.found
 
     def feed(self, token: int, logprob: TokenLogprob | None) -> list[AnyDelta]:
         """What may be shown now."""

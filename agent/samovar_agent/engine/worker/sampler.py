@@ -17,6 +17,7 @@ from samovar_agent.engine.worker.constraint import CompiledGrammar, Constraint
 from samovar_agent.engine.worker.history import History
 from samovar_agent.engine.worker.logprobs import NEGLIGIBLE, Logprobs
 from samovar_agent.engine.worker.model import Model
+from samovar_agent.engine.worker.thinking_budget import ThinkingBudget
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Sampling, TokenLogprob
 
@@ -40,6 +41,7 @@ class Sampler:
 
     - prompt: what the penalties look back on first. - grammar: what the reply must look like.
     - context_length: what -1 means for the penalties; None takes what the model was trained for.
+    - thinking: ends the reply's reasoning in time.
     - joined: count tokens with the same beginning together, and end where that is likely enough, as is good for filling
     in the middle. - seed: the one in use. - exhausted: whether the grammar allows nothing more; then the reply is over.
     Creating it is safe in any thread. Raises `bad_request` for a bias of an unknown token, or an unreadable grammar.
@@ -54,6 +56,7 @@ class Sampler:
         grammar: Constraint | None = None,
         context_length: int | None = None,
         joined: bool = False,
+        thinking: ThinkingBudget | None = None,
     ) -> None:
         self._joined = joined and grammar is None and model.can_join
         self._llama, self._model, self._sampling = model.llama, model, sampling
@@ -63,6 +66,7 @@ class Sampler:
         self._grammar = CompiledGrammar(model, grammar) if grammar is not None else None
         self.seed = secrets.randbelow(SEEDS) if sampling.seed is None else sampling.seed
         self._bias = self._bias_link(biases) if biases else None
+        self._thinking = thinking
         self._history = History.of(model, sampling, prompt, context_length or model.trained_context)
         self._choice = self._chain()
         self._plain = self._plain_chain()
@@ -81,6 +85,8 @@ class Sampler:
             token: int = self._llama.llama_sampler_sample(self._plain, context, row)
             return token
         token = self._candidates.visit(context, row, self._choose)
+        if self._thinking is not None:
+            token = self._thinking.instead_of(token, self._model.piece(token, special=True))
         grammar = self._grammar
         if grammar is not None:
             grammar.notice(token)
@@ -107,6 +113,7 @@ class Sampler:
         other = object.__new__(Sampler)
         other.__dict__.update(self.__dict__)
         other.seed = (self.seed + seed_offset) % SEEDS
+        other._thinking = self._thinking and self._thinking.fork()
         other._grammar = self._grammar and self._grammar.fork()
         other._bias = self._llama.llama_sampler_clone(self._bias) if self._bias is not None else None
         other._history = self._history and self._history.fork()
@@ -189,7 +196,7 @@ class Sampler:
 
     def _plain_chain(self) -> Any:
         """What chooses without any word of Python; None where there is more to do."""
-        if self._bias is not None or self._history is not None or self._grammar is not None:
+        if any(part is not None for part in (self._bias, self._history, self._grammar, self._thinking)):
             return None
         return self._candidates.greedy if _is_greedy(self._sampling) else self._choice
 

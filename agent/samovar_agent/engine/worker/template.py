@@ -21,6 +21,7 @@ from samovar_agent.engine.worker.conversation import (
     as_turn,
     with_calls_as_text,
     with_reasoning_apart,
+    with_system_first_only,
     with_tools_described,
     without_system,
 )
@@ -48,10 +49,15 @@ _NEEDLE, _OTHER = "needle7266", "stack7266"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A prompt. - parts: the same text in pieces, each to be tokenised on its own; see `markers`."""
+    """A prompt.
+
+    - parts: the same text in pieces, each to be tokenised on its own; see `markers`. - begun: what of a reply stands at
+    its end.
+    """
 
     text: str
     parts: tuple[str, ...]
+    begun: str = ""
 
 
 class ChatTemplate:
@@ -95,15 +101,21 @@ class ChatTemplate:
         tools: Sequence[Tool] = (),
         thinking: bool | None = None,
         arguments: Mapping[str, Any] | None = None,
+        continue_final_message: bool = False,
     ) -> Rendered:
         """The prompt that a reply to `messages` goes on from.
 
         - tools: what may be called. - thinking: whether to reason first, where the template has that switch; None for
-        its default. - arguments: further variables of the template.
+        its default. - arguments: further variables of the template. - continue_final_message: the last one is what
+        there is of the reply already.
         Raises `bad_request` where the template refuses the messages or an argument has a reserved name, and
         `model_unsupported` where the template fails.
         """
         breaker = Breaker(self._markers, self._seams)
+        begun = ""
+        if continue_final_message:
+            *messages, final = messages
+            begun, thinking = _begun(final), False
         try:
             variables = breaker.value(self._switches(thinking, arguments or {}))
             conversation = self._adapted(messages, tools)
@@ -112,6 +124,8 @@ class ChatTemplate:
             offered = tools if tools and self.supports_tools else ()
             variables["tools"] = [breaker.value(as_declaration(tool)) for tool in offered] or None
             text = self._run(variables)
+            if begun:
+                text += self._answer_opening(text) + breaker.text(begun)
         except SamovarError:
             raise
         except TemplateError as error:
@@ -123,7 +137,7 @@ class ChatTemplate:
         except Exception as error:  # whatever a stranger's program can raise
             raise _failure(f"The model's chat template failed: {error}.") from error
         parts = breaker.parts(text)
-        return Rendered("".join(parts), tuple(parts))
+        return Rendered("".join(parts), tuple(parts), begun)
 
     @property
     def thinks(self) -> bool:
@@ -157,6 +171,12 @@ class ChatTemplate:
         return _NEEDLE in self._try([system, user]) or _OTHER not in self._try([user])
 
     @cached_property
+    def _supports_later_system(self) -> bool:
+        turns = [("user", "Go."), ("assistant", "Gone."), ("user", _OTHER), ("system", _NEEDLE)]
+        text = self._try([self._typed({"role": role, "content": content}) for role, content in turns])
+        return _NEEDLE in text and _OTHER in text
+
+    @cached_property
     def _call_style(self) -> CallStyle | None:
         """How earlier calls must be given; None where the template does not show them."""
         call = Message(
@@ -181,6 +201,13 @@ class ChatTemplate:
         except Exception:  # whatever a stranger's program can raise
             return ""
 
+    def _answer_opening(self, prompt: str) -> str:
+        """What stands between a prompt's end and an answer without reasoning."""
+        if not self.thinks:
+            return ""
+        frame = reasoning_frame(self.detected)
+        return f"{frame.end}\n\n" if prompt.rstrip().endswith(frame.begin) else frame.answer
+
     def _adapted(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Sequence[Message]:
         """The messages, less what the template cannot show."""
         frame = tool_call_frame(self.family) if tools or any(one.tool_calls for one in messages) else None
@@ -192,7 +219,9 @@ class ChatTemplate:
         if frame and tools and not self.supports_tools:
             messages = with_tools_described(messages, tools, frame)
         if any(one.role == "system" for one in messages) and not self._supports_system:
-            messages = without_system(messages)
+            return without_system(messages)
+        if any(one.role == "system" for one in messages[1:]) and not self._supports_later_system:
+            return with_system_first_only(messages)
         return messages
 
     def _typed(self, turn: Turn) -> Turn:
@@ -225,6 +254,16 @@ class ChatTemplate:
             return "".join(parts)
 
         return call_within(MAX_SECONDS, write)
+
+
+def _begun(final: Message) -> str:
+    if final.role != "assistant" or final.tool_calls:
+        raise SamovarError(
+            FailureCode.BAD_REQUEST,
+            "A reply goes on from a last message that is the assistant's and calls nothing.",
+            hint="End the conversation with what there is of the reply.",
+        )
+    return final.content
 
 
 def _failure(message: str) -> SamovarError:

@@ -15,13 +15,19 @@ class StopFilter:
 
     However the text is split, the result is the same.
     - withheld: characters at the end of what came that are not shown: not yet, or, once `stopped`, never.
+    - found: the stop text that was complete first.
     """
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
-        self.stopped = False
+        self.found: str | None = None
         self.withheld = 0
         self._stops = tuple(stops)
         self._held = ""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop text was complete."""
+        return self.found is not None
 
     def feed(self, new: str) -> str:
         """What may be shown now; empty once `stopped`."""
@@ -31,9 +37,9 @@ class StopFilter:
         if not self._stops:
             return new
         text = self._held + new
-        end = self._first_stop(text)
-        if end is not None:
-            self.stopped = True
+        stop = self._first_stop(text)
+        if stop is not None:
+            end, self.found = stop
             self._held = ""
         else:
             end = self._possible_start(text)
@@ -47,10 +53,10 @@ class StopFilter:
         self.withheld -= len(text)
         return text
 
-    def _first_stop(self, text: str) -> int | None:
-        """Where the stop text begins that is complete first; so the split of the text makes no difference."""
-        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
-        return min(found)[1] if found else None
+    def _first_stop(self, text: str) -> tuple[int, str] | None:
+        """The stop text that is complete first, and where it begins; so the split of the text makes no difference."""
+        found = [(at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
+        return min(found)[1:] if found else None
 
     def _possible_start(self, text: str) -> int:
         """Where a stop text may have begun; the end of `text` where none has."""
@@ -85,6 +91,11 @@ class TextStream:
     def stopped(self) -> bool:
         """Whether a stop text was complete."""
         return self._filter.stopped
+
+    @property
+    def found(self) -> str | None:
+        """The stop text that was complete first."""
+        return self._filter.found
 
     @property
     def withheld(self) -> int:

@@ -5,14 +5,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 import msgspec
 
 from samovar_agent.http.openai.json_strings import one_line
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import AnyDelta, Sampling, Stats, Text
+
+
+class Timings(TypedDict):
+    """Tokens and milliseconds; `cache` for those that were not computed again."""
+
+    cache_n: int
+    prompt_n: int
+    prompt_ms: float
+    prompt_per_token_ms: float
+    prompt_per_second: float
+    predicted_n: int
+    predicted_ms: float
+    predicted_per_token_ms: float
+    predicted_per_second: float
+
+
+class Infilled(TypedDict, total=False):
+    """The reply; `response_fields` of the request leaves some out, and names others by their path."""
+
+    index: int
+    content: str
+    tokens: list[int]
+    id_slot: int
+    stop: bool
+    stop_type: Literal["limit", "eos"]
+    model: str
+    tokens_predicted: int
+    tokens_evaluated: int
+    tokens_cached: int
+    truncated: bool
+    has_new_line: bool
+    generation_settings: dict[str, Any]
+    timings: Timings
 
 
 class InfillReply:
@@ -45,7 +78,13 @@ class InfillReply:
         if not isinstance(delta, Text):
             return b""
         self._pieces += delta.tokens
-        body = {"index": 0, "content": delta.text, "tokens": [], "stop": False, "tokens_predicted": self._pieces}
+        body: Infilled = {
+            "index": 0,
+            "content": delta.text,
+            "tokens": [],
+            "stop": False,
+            "tokens_predicted": self._pieces,
+        }
         return _event(body)
 
     def end(self, reply: ChatReply) -> bytes:
@@ -56,10 +95,10 @@ class InfillReply:
         """All of it at once."""
         return msgspec.json.encode(self._told(reply, content=reply.text))
 
-    def _told(self, reply: ChatReply, *, content: str) -> dict[str, Any]:
+    def _told(self, reply: ChatReply, *, content: str) -> Mapping[str, Any]:
         stats = reply.stats
         limited = reply.finish_reason == "length"
-        body: dict[str, Any] = {
+        body: Infilled = {
             "index": 0,
             "content": content,
             "tokens": [],
@@ -90,25 +129,26 @@ class InfillReply:
         return settings | most | {"n_ctx": self._context_length, "model": self._model, "stream": self._stream}
 
 
-def _timings(stats: Stats) -> dict[str, float]:
-    computed = stats.prompt_tokens - stats.cached_tokens
+def _timings(stats: Stats) -> Timings:
+    computed, written = stats.prompt_tokens - stats.cached_tokens, stats.completion_tokens
     return {
         "cache_n": stats.cached_tokens,
-        **_pace("prompt", computed, stats.prompt_seconds),
-        **_pace("predicted", stats.completion_tokens, stats.decode_seconds),
+        "prompt_n": computed,
+        "prompt_ms": stats.prompt_seconds * 1000,
+        "prompt_per_token_ms": _ratio(stats.prompt_seconds * 1000, computed),
+        "prompt_per_second": _ratio(computed, stats.prompt_seconds),
+        "predicted_n": written,
+        "predicted_ms": stats.decode_seconds * 1000,
+        "predicted_per_token_ms": _ratio(stats.decode_seconds * 1000, written),
+        "predicted_per_second": _ratio(written, stats.decode_seconds),
     }
 
 
-def _pace(what: str, tokens: int, seconds: float) -> dict[str, float]:
-    return {
-        f"{what}_n": tokens,
-        f"{what}_ms": seconds * 1000,
-        f"{what}_per_token_ms": seconds * 1000 / tokens if tokens else 0.0,
-        f"{what}_per_second": tokens / seconds if seconds else 0.0,
-    }
+def _ratio(of: float, to: float) -> float:
+    return of / to if to else 0.0
 
 
-def _chosen(body: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+def _chosen(body: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     """These fields; what is inside of another one keeps its whole path as its name. Unknown ones are left out."""
     chosen: dict[str, Any] = {}
     for field in fields:
@@ -120,5 +160,5 @@ def _chosen(body: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     return chosen
 
 
-def _event(body: dict[str, Any]) -> bytes:
+def _event(body: Mapping[str, Any]) -> bytes:
     return b"data: %b\n\n" % one_line(msgspec.json.encode(body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -45,9 +46,9 @@ class PieceOfText(msgspec.Struct, frozen=True):
 
 
 class TokenList(msgspec.Struct, frozen=True):
-    """The tokens of a text."""
+    """The tokens of a text: all of one kind."""
 
-    tokens: list[int] | list[PieceOfText]
+    tokens: Sequence[int | PieceOfText]
 
 
 class Content(msgspec.Struct, frozen=True):

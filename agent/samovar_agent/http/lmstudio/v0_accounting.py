@@ -19,7 +19,7 @@ StopReason = Literal["eosFound", "stopStringFound", "toolCalls", "maxPredictedTo
 class ReplyStats(msgspec.Struct, frozen=True, kw_only=True):
     """- time_to_first_token: seconds from the request, with loading. - generation_time: from the first token on.
 
-    - stop_reason: of the first choice; None where it ended with "stop" and may have done so in either way.
+    - stop_reason: of the first choice; None where it may also have ended with one of the tokens that the request named.
     """
 
     tokens_per_second: float | None
@@ -97,7 +97,9 @@ def stop_reason(reply: ChatReply, sampling: Sampling, context_length: int) -> St
         limit = sampling.max_tokens
         fits = limit is not None and reply.stats.prompt_tokens + limit <= context_length
         return "maxPredictedTokensReached" if fits else "contextLengthReached"
-    return None if sampling.stop or sampling.stop_tokens else "eosFound"
+    if reply.stop_text is not None:
+        return "stopStringFound"
+    return None if sampling.stop_tokens else "eosFound"
 
 
 def _model(services: Services, key: str) -> ModelInfo | None:

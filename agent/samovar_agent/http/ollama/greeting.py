@@ -11,7 +11,15 @@ from samovar_agent.http.open_work import Job
 API_VERSION = "0.12.11"
 """The release of Ollama whose interface this is: clients refuse to work with one that is older than they need."""
 
-_VERSION = msgspec.json.encode({"version": API_VERSION, "samovar": __version__})
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """- version: of Ollama's interface. - samovar: of this program."""
+
+    version: str = API_VERSION
+    samovar: str = __version__
+
+
+_VERSION = msgspec.json.encode(Version())
 
 
 async def version(request: web.Request, job: Job) -> web.Response:

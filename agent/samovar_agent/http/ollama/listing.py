@@ -34,6 +34,12 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     details: Details
 
 
+class ModelList(msgspec.Struct, frozen=True):
+    """All of them."""
+
+    models: list[Listed]
+
+
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """A model in memory. - size: of that memory. - size_vram: nothing; the processor computes."""
 
@@ -45,6 +51,12 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
     size_vram: int = 0
     context_length: int
+
+
+class RunningList(msgspec.Struct, frozen=True):
+    """All of them."""
+
+    models: list[Running]
 
 
 class Listing:
@@ -60,7 +72,7 @@ class Listing:
         for name, key in self._services.library.aliases().items():
             if key in models:
                 entries.append(_listed(models[key], name if ":" in name else f"{name}:{LATEST}"))
-        return json_response(msgspec.json.encode({"models": entries}))
+        return json_response(msgspec.json.encode(ModelList(entries)))
 
     async def ps(self, request: web.Request, job: Job) -> web.Response:
         """Models in memory, oldest first."""
@@ -70,7 +82,7 @@ class Listing:
             for instance in self._services.instances.ls()
             if instance.state in ("starting", "loading", "ready")
         ]
-        return json_response(msgspec.json.encode({"models": running}))
+        return json_response(msgspec.json.encode(RunningList(running)))
 
 
 def _listed(info: ModelInfo, name: str) -> Listed:

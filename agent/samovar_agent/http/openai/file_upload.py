@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Literal, TypeVar, get_args
 
+import msgspec
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -22,6 +23,14 @@ T = TypeVar("T")
 
 Purpose = Literal["assistants", "user_data"]
 """Files become documents; OpenAI's other purposes, batches and fine-tuning and so on, there are none of here."""
+
+
+class UploadForm(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the form, as a description; the file itself never is in memory as a whole."""
+
+    file: bytes
+    purpose: Purpose
+
 
 _PIECE_BYTES = 256 * 1024
 _FORM_BYTES = 64 * 1024

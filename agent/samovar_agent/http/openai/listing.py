@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -14,6 +14,7 @@ from samovar_agent.http.errors import bad_request
 from samovar_agent.http.query import number_of
 from samovar_agent.store.portions import Portion
 
+E = TypeVar("E")
 Order = Literal["asc", "desc"]
 
 
@@ -34,9 +35,11 @@ class Entry(Protocol):
         """By which the client asks for what comes after it."""
 
 
-class _Listed(msgspec.Struct, frozen=True, kw_only=True):
+class Listed(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
+    """A portion. - has_more: there are entries behind it."""
+
     object: Literal["list"] = "list"
-    data: Sequence[Any]
+    data: Sequence[E]
     first_id: str | None
     last_id: str | None
     has_more: bool
@@ -46,7 +49,7 @@ def listed(entries: Sequence[Entry], *, more: bool) -> web.Response:
     """The portion as a reply. - more: there are entries behind it."""
     first, last = (entries[0].id, entries[-1].id) if entries else (None, None)
     return json_response(
-        msgspec.json.encode(_Listed(data=entries, first_id=first, last_id=last, has_more=more)),
+        msgspec.json.encode(Listed(data=entries, first_id=first, last_id=last, has_more=more)),
     )
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samovar_protocol import SamovarError
+from samovar_protocol import FailureCode, SamovarError
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
+
+
+NAMING_FAILS = (FailureCode.MODEL_UNKNOWN, FailureCode.MODEL_AMBIGUOUS, FailureCode.MODEL_FILE_BROKEN)
+"""How a model's name in a path may fail."""
 
 
 def key_of(services: Services, name: str) -> str:

@@ -52,7 +52,7 @@ class KeptConversations:
         created = await self._services.conversations.create(asked.title, asked.collections)
         return response(ConversationReply(conversation=created))
 
-    async def rename(self, request: web.Request, job: Job) -> web.Response:
+    async def change(self, request: web.Request, job: Job) -> web.Response:
         """Another title, or other collections."""
         asked = await read_request(request, ConversationChange, id=_number(request))
         if asked.title is None and asked.collections is None:

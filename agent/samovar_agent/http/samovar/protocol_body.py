@@ -43,19 +43,32 @@ async def read_streamed(request: web.Request, to: type[R], **from_path: object) 
 
 def read_parameters(request: web.Request, to: type[R], **from_path: object) -> R:
     """The address's parameters as the protocol's request `to`."""
-    given = msgspec.structs.asdict(read_query(request, _parameters(to, frozenset(from_path))))
+    given = msgspec.structs.asdict(read_query(request, body_type(to, *sorted(from_path))))
     _check(given, None, "")
     return to(**given, **from_path)
 
 
 @functools.cache
-def _parameters(to: type[msgspec.Struct], without: frozenset[str]) -> type[msgspec.Struct]:
-    fields = [
-        (field.name, field.type) if field.required else (field.name, field.type, field.default)
-        for field in msgspec.structs.fields(to)
-        if field.name not in without
-    ]
-    return msgspec.defstruct(f"{to.__name__}Parameters", fields, kw_only=True, forbid_unknown_fields=True)
+def body_type(to: type[msgspec.Struct], *without: str, streamed: bool = False) -> type[msgspec.Struct]:
+    """What a body has that becomes the protocol's request `to`, for those who describe or read it.
+
+    - without: fields that the address has said already. - streamed: with a field `stream` besides.
+    """
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for field in msgspec.structs.fields(to):
+        if field.name in without:
+            continue
+        if field.required:
+            fields.append((field.name, field.type))
+        elif field.default_factory is not msgspec.NODEFAULT:
+            fields.append((field.name, field.type, msgspec.field(default_factory=field.default_factory)))
+        else:
+            fields.append((field.name, field.type, field.default))
+    if streamed:
+        fields.append(("stream", bool, False))
+    # No two types have one name, or descriptions of them could not tell them apart.
+    name = "_".join([to.__name__, *without, *(["streamed"] if streamed else [])])
+    return msgspec.defstruct(name, fields, namespace={"__doc__": to.__doc__}, kw_only=True, forbid_unknown_fields=True)
 
 
 def _request(given: dict[str, Any], to: type[R], from_path: dict[str, object]) -> R:

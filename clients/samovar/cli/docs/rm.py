@@ -34,6 +34,9 @@ def command(paths: tuple[Path, ...], collection: str, ids: tuple[int, ...], as_j
 
     if not paths and not ids:
         raise click.UsageError("Say what to remove: paths, or numbers of `samovar docs ls` with --id.")
+    for path in paths:
+        if path.name.isdigit() and str(path) == path.name and not path.exists():
+            raise click.UsageError(f"There is no file {path} here; --id {path} removes document number {path}.")
     request = DocsRm(collection=collection, paths=[absolute(path) for path in paths], documents=list(ids))
     reply = session.call(request, start=not no_start)
     if as_json:

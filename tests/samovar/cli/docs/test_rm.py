@@ -30,6 +30,16 @@ def test_what_is_not_said_is_not_guessed(agent: FakeAgent, arguments: tuple[str,
     assert agent.requests == []
 
 
+def test_a_number_is_no_path(agent: FakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    agent.replies[DocsRm] = DocsRmReply(removed=1)
+    result = samovar("docs", "rm", "-c", "notes", "7")
+    assert (result.exit_code, agent.requests) == (2, [])
+    assert "--id 7 removes document number 7" in result.stderr
+    (tmp_path / "7").write_text("Tea.")
+    assert samovar("docs", "rm", "-c", "notes", "7").exit_code == 0
+
+
 def test_what_is_not_there(agent: FakeAgent) -> None:
     agent.replies[DocsRm] = failure("not_found", "There is no document 7.")
     result = samovar("docs", "rm", "-c", "notes", "--id", "7")

@@ -162,6 +162,7 @@ class FakeReader:
 
     def __init__(self, choice: int = 0, *, stop: int | None = None) -> None:
         self.stopped = False
+        self.stop_text: str | None = None
         self._choice, self._stop = choice, stop
 
     def feed(self, token: int, logprob: TokenLogprob | None) -> list[AnyDelta]:

@@ -232,13 +232,13 @@ def test_guessing_ahead_is_exact_with_a_real_model_and_does_guess(small_model: P
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("model", ["small_model", "gemma_model"])
-def test_real_models_say_the_same_shared_and_alone(model: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("model", "lines"), [("small_model", 15), ("gemma_model", 45)])
+def test_real_models_say_the_same_shared_and_alone(model: str, lines: int, request: pytest.FixtureRequest) -> None:
     path: Path = request.getfixturevalue(model)
     with Watched(path, curve=EAGER, context_length=2048) as loop, Reference(path) as reference:
-        story = " ".join(f"Line {number} tells of a river and a bridge near the town." for number in range(45))
+        story = " ".join(f"Line {number} tells of a river and a bridge near the town." for number in range(lines))
         system = loop.model.tokenize(story, special=False, bos=True)
-        assert len(system) > 550, "longer than the window"
+        assert len(system) > 550 or model == "small_model", "longer than the window, where there is one"
         talks = [
             [*system, *loop.model.tokenize(end, special=False)]
             for end in (" So the first thing they saw was", " In the end they all went", " Line 45")

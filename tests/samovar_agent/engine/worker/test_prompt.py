@@ -255,3 +255,34 @@ def test_a_lazy_grammar_begins_with_the_call_and_ends_with_it(model: Model, sour
     (end,) = model.tokenize("Hello", special=False)
     assert not grammar.allows(end)
     grammar.close()
+
+
+BEGUN = [*HELLO, Message(role="assistant", content="Well,")]
+
+
+def shown(prepared: Prepared, model: FakeVocabulary, text: str) -> list[Any]:
+    reader = prepared.parser(0)
+    tokens = model.tokenize(text, special=True)
+    return [delta for token in tokens for delta in reader.feed(token, None)] + reader.finish()
+
+
+@pytest.mark.parametrize("source", [templates.HERMES, templates.DEEPSEEK])
+def test_where_a_reply_goes_on_its_first_white_space_stays(source: str) -> None:
+    model = FakeVocabulary(["<|im_start|>"], ENDS)
+    options = ChatOptions(continue_final_message=True, tools=[PING], thinking_budget=5)
+    prepared = prepare(model, ChatTemplate(source), chat(options, messages=BEGUN))
+    deltas = shown(prepared, model, " and so on")
+    assert all(isinstance(delta, Text) for delta in deltas)
+    assert "".join(delta.text for delta in deltas) == " and so on"
+    assert prepared.thinking is None
+
+
+def test_a_budget_counts_where_there_is_reasoning() -> None:
+    model, options = FakeVocabulary(["<|im_start|>"], ENDS), ChatOptions(thinking_budget=1)
+    thinking = prepare(model, ChatTemplate(templates.DEEPSEEK), chat(options)).thinking
+    assert thinking is not None
+    tokens = model.tokenize("ab", special=False)
+    written = [thinking.instead_of(token, model.piece(token)) for token in [*tokens, *tokens * 4]]
+    assert b"".join(model.piece(token) for token in written) == b"a</think>b"
+    assert fake(options=ChatOptions(thinking_budget=1, thinking=False)).thinking is None
+    assert fake(templates.GEMMA, options).thinking is None

@@ -12,7 +12,8 @@ import pytest
 from samovar_agent.engine.worker import history
 from samovar_agent.engine.worker.candidates import Candidates
 from samovar_agent.engine.worker.history import History
-from samovar_agent.engine.worker.sampler import SEEDS
+from samovar_agent.engine.worker.sampler import SEEDS, Sampler
+from samovar_agent.engine.worker.thinking_budget import ThinkingBudget
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import Sampling
 from tests.samovar_agent.engine.worker.one_sequence import OneSequence
@@ -285,3 +286,13 @@ def test_an_error_while_looking_at_the_scores_is_not_lost(begun: OneSequence) ->
     with pytest.raises(ValueError, match="on purpose"):
         Candidates.of(begun.model).visit(begun.pointer, -1, fail)
     assert begun.draws(1, temperature=0) == [begun.ranked()[0][0]]
+
+
+def test_reasoning_that_takes_too_long_is_ended(begun: OneSequence) -> None:
+    closing = begun.model.tokenize(" So:", special=False)
+    thinking = ThinkingBudget(2, begin="<think>", end=" So:", closing=closing, begun=True)
+    sampler = Sampler(begun.model, Sampling(temperature=0), begun.prompt, thinking=thinking)
+    best = begun.ranked()[0][0]
+    tokens = [begun.sample(sampler) for _ in range(len(closing) + 4)]
+    sampler.close()
+    assert tokens == [best, best, *closing, best, best]

@@ -276,3 +276,68 @@ def test_reasoning_that_clients_send_back_inside_the_content_is_taken_out(source
     apart = [user, Message(role="assistant", content="Yes.", reasoning="Hm"), user]
     assert template.render(whole) == template.render(apart)
     assert "Hm" not in template.render(whole).text
+
+
+BEGUN = [*HELLO, Message(role="assistant", content="The <|user|> is")]
+
+
+@pytest.mark.parametrize(
+    ("source", "end"),
+    [
+        (None, "<|im_start|>assistant\n"),
+        (templates.HERMES, "<|im_start|>assistant\n<think>\n\n</think>\n\n"),
+        (templates.DEEPSEEK, "<\uff5cAssistant\uff5c><think>\n</think>\n\n"),
+    ],
+)
+def test_a_reply_that_was_begun_stands_at_the_end_and_nothing_is_thought_before_it(
+    source: str | None, end: str
+) -> None:
+    rendered = ChatTemplate(source, markers=MARKERS).render(BEGUN, continue_final_message=True)
+    assert rendered.text.endswith(f"{end}The <|user|> is")
+    assert rendered.begun == "The <|user|> is"
+    assert rendered.parts[-1] == "|user|> is", "what people type is no marker"
+
+
+@pytest.mark.parametrize(
+    "final",
+    [
+        Message(role="user", content="Hi"),
+        Message(role="assistant", content="", tool_calls=[ToolCall(id="1", name="a", arguments="{}")]),
+    ],
+)
+def test_only_an_assistants_text_goes_on(final: Message) -> None:
+    with pytest.raises(SamovarError, match="goes on from a last message"):
+        ChatTemplate(None).render([*HELLO, final], continue_final_message=True)
+
+
+STRICT = (
+    "{% for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('No') }}{% endif %}"
+    "[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"
+)
+LATER = [*HELLO[:1], Message(role="user", content="A"), Message(role="system", content="B")]
+MORE = [Message(role="user", content="C"), Message(role="assistant", content="D"), Message(role="user", content="E")]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "more"),
+    [
+        (STRICT, "[system]Be brief.[user]A\n\nB", "\n\nC[assistant]D[user]E"),
+        (STRICT.replace("not loop.first", "false"), "[system]Be brief.[user]A[system]B", "[user]C[assistant]D[user]E"),
+    ],
+)
+def test_what_a_system_says_later_is_told_where_the_template_allows_it(source: str, text: str, more: str) -> None:
+    template = ChatTemplate(source)
+    assert template.render(LATER).text == f"{text}[assistant]"
+    assert template.render([*LATER, *MORE]).text == f"{text}{more}[assistant]"
+
+
+def test_a_system_that_speaks_only_later() -> None:
+    template = ChatTemplate(STRICT)
+    assert template.render(LATER[1:]).text == "[user]A\n\nB[assistant]"
+    assert template.render([*MORE[:2], LATER[2], MORE[2]]).text == "[user]C[assistant]D[user]B\n\nE[assistant]"
+
+
+def test_where_no_system_is_known_roles_still_alternate() -> None:
+    text = ChatTemplate(templates.GEMMA).render([*LATER, *MORE]).text.replace("<end_of_turn>", "")
+    turns = [turn.strip() for turn in text.split("<start_of_turn>")[1:]]
+    assert turns == ["user\nBe brief.\n\nA\n\nB\n\nC", "model\nD", "user\nE", "model"]

@@ -61,6 +61,14 @@ def test_a_partial_stop_never_shows() -> None:
     assert stream.feed(b"more") == ""
 
 
+def test_it_says_which_stop_text_it_was() -> None:
+    stream = TextStream(["river", "sea", "se"])
+    assert stream.found is None
+    stream.feed(b"to the s")
+    stream.feed(b"ea by the river")
+    assert stream.found == "se", "the first that was complete"
+
+
 def test_what_only_looked_like_a_stop_comes_at_once_when_it_is_none() -> None:
     stream = TextStream(["<|end|>"])
     assert stream.feed(b"a <|en") == "a "

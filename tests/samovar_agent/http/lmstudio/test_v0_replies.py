@@ -65,7 +65,6 @@ async def test_a_text_that_goes_on(lm: LmStudio) -> None:
         "model": KEY,
         "choices": [{"index": 0, "text": "Hi there", "logprobs": None, "finish_reason": "stop"}],
         **ADDED,
-        "stats": {**ADDED["stats"], "stop_reason": None},
     }
     (asked,) = lm.instances.completed
     assert (asked["model"], asked["prompt"], asked["suffix"]) == (KEY, "The meaning is", ".")
@@ -148,7 +147,8 @@ async def test_failures_before_and_after_the_first_byte(lm: LmStudio) -> None:
     ("finish", "sampling", "reason"),
     [
         ("stop", {}, "eosFound"),
-        ("stop", {"stop": ["END"]}, None),
+        ("stop", {"stop": ["END"]}, "eosFound"),
+        ("stop", {"stop_tokens": [7]}, None),
         ("tool_calls", {"stop": ["END"]}, "toolCalls"),
         ("length", {"max_tokens": 3}, "maxPredictedTokensReached"),
         ("length", {"max_tokens": 100}, "contextLengthReached"),
@@ -159,6 +159,8 @@ def test_reasons_to_stop(finish: FinishReason, sampling: dict[str, Any], reason:
     reply = ChatReply(model=KEY, text="", finish_reason=finish, stats=STATS)
     assert STATS.prompt_tokens == 12
     assert stop_reason(reply, Sampling(**sampling), 20) == reason
+    stopped = ChatReply(model=KEY, text="", finish_reason="stop", stop_text="END", stats=STATS)
+    assert stop_reason(stopped, Sampling(stop=["END"], stop_tokens=[7]), 20) == "stopStringFound"
 
 
 async def test_a_speed_that_cannot_be_told_is_null(lm: LmStudio) -> None:

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from samovar_agent.documents.uploaded_files import UploadedFiles
-from samovar_agent.http.openai import file_upload, routes
+from samovar_agent.http.openai import file_upload, upload_routes
 from tests.samovar_agent.http.conftest import Agent, Browser
 from tests.samovar_agent.http.fake_documents import FakeDocuments
 
@@ -171,7 +171,7 @@ async def test_unknown_files(agent: Agent, browser: Browser, documents: FakeDocu
 async def test_a_file_that_is_too_large(
     idle_agent: Agent, browser: Browser, documents: FakeDocuments, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "UploadedFiles", functools.partial(UploadedFiles, most_bytes=1_000_000))
+    monkeypatch.setattr(upload_routes, "UploadedFiles", functools.partial(UploadedFiles, most_bytes=1_000_000))
     await idle_agent.start()
 
     async def unannounced() -> AsyncIterator[bytes]:

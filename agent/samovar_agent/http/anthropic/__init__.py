@@ -1,0 +1,1 @@
+"""The endpoints that speak as Anthropic's API does."""

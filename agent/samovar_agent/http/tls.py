@@ -1,0 +1,66 @@
+"""The server's certificate: read at the start, or a sentence that says what is wrong with it."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+
+class CertificateError(Exception):
+    """What is wrong, as a sentence."""
+
+
+def context(certificate: str, key: str) -> ssl.SSLContext | None:
+    """What makes TLS of a connection; None where neither file is named. Raises `CertificateError`.
+
+    - certificate, key: paths of PEM files.
+    """
+    if not certificate and not key:
+        return None
+    if not certificate or not key:
+        lacking, given = (
+            ("server.tls_key", "server.tls_certificate")
+            if certificate
+            else ("server.tls_certificate", "server.tls_key")
+        )
+        raise CertificateError(f"The setting {given} is there and {lacking} is not; TLS needs both.")
+    for path in (certificate, key):
+        _check_file(path)
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    found.set_alpn_protocols(["http/1.1"])
+    try:
+        found.load_cert_chain(Path(certificate).expanduser(), Path(key).expanduser(), password=_no_passphrase)
+    except CertificateError as error:
+        raise CertificateError(f"The private key {key} has a passphrase, and nobody is there to type it.") from error
+    except ssl.SSLError as error:
+        raise CertificateError(_what_is_wrong(error, certificate, key)) from error
+    except OSError as error:
+        raise CertificateError(f"{certificate} or {key} cannot be read: {error.strerror or error}.") from error
+    return found
+
+
+def _check_file(path: str) -> None:
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise CertificateError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _no_passphrase() -> str:
+    # Without this, OpenSSL would ask on the terminal.
+    raise CertificateError
+
+
+def _what_is_wrong(error: ssl.SSLError, certificate: str, key: str) -> str:
+    match error.reason:
+        case "KEY_VALUES_MISMATCH":
+            return f"The private key {key} does not belong to the certificate {certificate}."
+        case "EE_KEY_TOO_SMALL" | "CA_MD_TOO_WEAK" | "CA_KEY_TOO_SMALL":
+            return f"The certificate {certificate} is too weak for today's rules ({error.reason})."
+    for path, label in ((certificate, b"CERTIFICATE-----"), (key, b"PRIVATE KEY-----")):
+        if label not in Path(path).expanduser().read_bytes():
+            what = "certificate" if path == certificate else "private key"
+            return f"{path} has no {what} in PEM format."
+    return f"{certificate} and {key} cannot be used for TLS: {error.reason or error}."
