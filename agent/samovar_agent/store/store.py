@@ -10,6 +10,7 @@ Nobody else opens the file while the agent runs; the event loop never waits for 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Store:
@@ -100,25 +102,35 @@ class Store:
         try:
             store = await cls._open(path)
         except SamovarError as error:
-            if error.code != FailureCode.DISK_FULL or not await asyncio.to_thread(reserve.give_back, path):
+            if error.code != FailureCode.DISK_FULL:
                 raise
-            return await cls._open(path)
+            await asyncio.to_thread(reserve.give_back, path)
+            return await cls._open(path, disk_is_full=True)
         await asyncio.to_thread(reserve.keep, path)
         return store
 
     @classmethod
-    async def _open(cls, path: Path) -> Store:
+    async def _open(cls, path: Path, *, disk_is_full: bool = False) -> Store:
         store = cls(path)
         try:
             await store._call(store._connect)
-            await store.journal.mark_interrupted()
-            await store.documents.mark_interrupted()
-            await store.collections.remove_unfinished()
+            await store._tidy(may_wait=disk_is_full)
             await store.tokens.read()
         except BaseException:
             await store.close()
             raise
         return store
+
+    async def _tidy(self, *, may_wait: bool) -> None:
+        """Mark what an agent that died has left. - may_wait: for the next start, where there is no room for that."""
+        try:
+            await self.journal.mark_interrupted()
+            await self.documents.mark_interrupted()
+            await self.collections.remove_unfinished()
+        except SamovarError as error:
+            if not may_wait or error.code != FailureCode.DISK_FULL:
+                raise
+            _log.warning("%s", error.failure.message)
 
     async def close(self) -> None:
         """Finish what was begun and close the file; a second call does nothing."""

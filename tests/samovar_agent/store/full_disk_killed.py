@@ -48,12 +48,15 @@ async def check(folder: Path) -> None:
     fill(folder / "rest")
     kept = folder / "kept"
     reserved.rename(kept)  # without it
+    store = await Store.open(path)
+    assert await store.documents.counts() == {"indexing": _DOCUMENTS}, "what can wait waits for room"
     try:
-        await Store.open(path)
+        await store.documents.mark_interrupted()
     except SamovarError as error:
         assert error.code == FailureCode.DISK_FULL, error
     else:
         raise AssertionError("the disk was not full, or nothing had to be written")
+    await store.close()
     kept.rename(reserved)
     store = await Store.open(path)
     assert not reserved.exists()

@@ -142,6 +142,8 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     prompt_cache_key: str | None = None
     prompt_cache_retention: Literal["in_memory", "24h"] | None = None
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"] | None = None
+    # Accepted without effect: what Codex says of its own session, to whoever counts it.
+    client_metadata: Any = None
     # Refused unless they ask for nothing: `_REFUSED`.
     access_programs: Any = None
     background: Any = None
