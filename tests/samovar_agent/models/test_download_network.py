@@ -18,7 +18,7 @@ from samovar_agent.store import downloads as table
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import DownloadInfo
 from tests.hub_server.fixtures import hub_server
-from tests.samovar_agent.models.test_downloads import FILE, Shop, content, failure, leave, model_bytes, shop, until
+from tests.samovar_agent.models.download_shop import FILE, Shop, content, failure, leave, model_bytes, shop, until
 
 __all__ = ["content", "hub_server", "shop"]
 
