@@ -25,10 +25,7 @@ def from_pypi(*requirements: str) -> Path:
 
 
 def from_npm(*packages: str) -> Path:
-    """The folder that holds `node_modules`; skips the test where it cannot be had.
-
-    Scripts of packages are not run: whoever needs them brings the program in a package of its own, too.
-    """
+    """The folder that holds `node_modules`; skips the test where it cannot be had."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not installed")
@@ -37,7 +34,7 @@ def from_npm(*packages: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "package.json").write_text('{"private": true, "type": "module"}')
-        _run([npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", *packages], cwd=folder)
+        _run([npm, "install", "--no-audit", "--no-fund", *packages], cwd=folder)
         (folder / "complete").touch()
     return folder
 

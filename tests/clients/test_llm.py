@@ -60,10 +60,16 @@ def test_schemas_and_tools(configured: Program, llm: Path) -> None:
 
 
 def test_the_way_over_ollamas_interface(program: Program, llm: Path, agent: AgentProcess) -> None:
+    """The plugin asks what each model can do, and lists it where it belongs."""
     ollama = {"OLLAMA_HOST": agent.url}
-    shown = [line for line in run(program, llm, "ollama", "models", **ollama).splitlines() if "SmolLM2" in line]
-    name = shown[0].split()[0]
-    assert run(program, llm, "-m", name, "Say hello.", "-o", "num_predict", "8", **ollama)
-    embedders = [line for line in run(program, llm, "embed-models", **ollama).splitlines() if EMBEDDER in line.lower()]
-    name = embedders[0].removeprefix("OllamaEmbed: ").split()[0]
-    assert len(json.loads(run(program, llm, "embed", "-m", name, "-c", "tea", **ollama))) == 384
+    chat = found(run(program, llm, "models", **ollama), "SmolLM2")
+    assert run(program, llm, "-m", chat, "Say hello.", "-o", "num_predict", "8", **ollama)
+    embedder = found(run(program, llm, "embed-models", **ollama), EMBEDDER)
+    assert len(json.loads(run(program, llm, "embed", "-m", embedder, "-c", "tea", **ollama))) == 384
+
+
+def found(listed: str, part: str) -> str:
+    """The name of the one of Ollama's models that has this in it, of lines like `Ollama: ollama/name:latest (…)`."""
+    lines = [line for line in listed.splitlines() if "ollama/" in line and part.lower() in line.lower()]
+    assert len(lines) == 1, listed
+    return next(word for word in lines[0].split() if word.startswith("ollama/"))

@@ -74,6 +74,7 @@ async def test_what_must_be_called(responses: ResponsesAgent) -> None:
     [
         {"store": None, "stream": None, "instructions": None, "tools": None, "metadata": None, "include": None},
         {"background": False, "conversation": None, "truncation": "disabled", "context_management": []},
+        {"client_metadata": {"session_id": "what Codex says of itself"}},
         {"prompt_cache_options": {"mode": "implicit"}, "prompt_cache_retention": "in_memory", "prompt_cache_key": "k"},
         {"user": "u", "safety_identifier": "s", "service_tier": "auto", "max_tool_calls": 1},
         {"include": ["reasoning.encrypted_content", "web_search_call.action.sources"]},
