@@ -85,7 +85,7 @@ def claude(program: Program, agent: AgentProcess, *arguments: str) -> str:
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "32",
     }
     path = program_of("@anthropic-ai/claude-code@2.1.197", "claude")
-    return program.run(path, "-p", "--output-format", "json", *arguments, PROMPT, **environ)
+    return program.run(path, "-p", PROMPT, "--output-format", "json", *arguments, **environ)
 
 
 def test_claude_code_over_messages(program: Program, agent: AgentProcess) -> None:
