@@ -113,6 +113,7 @@ def test_json(agent: FakeAgent) -> None:
         "model": "smol",
         "text": "Paris.",
         "finish_reason": "stop",
+        "stop_text": None,
         "stats": {
             "prompt_tokens": 20,
             "cached_tokens": 12,

@@ -141,7 +141,7 @@ async def test_models(sdk: anthropic.AsyncAnthropic) -> None:
 
 
 async def test_its_exceptions(asking: Asking, sdk: anthropic.AsyncAnthropic) -> None:
-    with pytest.raises(anthropic.NotFoundError, match=KEY) as unknown:
+    with pytest.raises(anthropic.NotFoundError, match="nobody/knows=MODEL") as unknown:
         await sdk.messages.create(model="nobody/knows", max_tokens=16, messages=HELLO)
     assert unknown.value.request_id == "http-1"
     with pytest.raises(anthropic.BadRequestError, match="top_p"):
