@@ -112,5 +112,5 @@ async def test_what_the_engine_refuses(real: anthropic.AsyncAnthropic) -> None:
         await real.messages.create(**ASKED, messages=[user("Hi")], tools=[tool])
     with pytest.raises(anthropic.BadRequestError, match=r"prompt is too long: \d+ tokens > \d+ maximum"):
         await real.messages.create(**ASKED, messages=[user("word " * 20_000)])
-    with pytest.raises(anthropic.NotFoundError, match=MODEL):
+    with pytest.raises(anthropic.NotFoundError, match="claude-of-nobody=MODEL"):
         await real.messages.create(**{**ASKED, "model": "claude-of-nobody"}, messages=[user("Hi")])
