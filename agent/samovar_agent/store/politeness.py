@@ -1,7 +1,7 @@
 """Whoever writes much lets those that read meanwhile go first, as far as there are too few cores for all of them.
 
-Somebody waits for a search; a folder of documents that is taken in may take a little longer. Half of the time is left
-to the writer even where somebody always reads.
+Somebody waits for a search; a folder of documents that is taken in may take a little longer. A quarter of the time is
+left to the writer even where somebody always reads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ _STEPS = 200
 """Of SQLite's machine, between two looks: a chunk's words are one step, of some 30 microseconds."""
 _LEAST_SECONDS = 0.002
 """Whatever takes less than this is never held up."""
-_MOST_SECONDS = 0.01
+_MOST_SECONDS = 0.02
+_PAUSE = 3.0
+"""Times as long as the work before it."""
 
 
 class Politeness:
@@ -39,6 +41,6 @@ class Politeness:
         if self._readers():
             worked = time.monotonic() - self._resumed
             if worked > _LEAST_SECONDS:
-                time.sleep(min(worked, _MOST_SECONDS))
+                time.sleep(min(_PAUSE * worked, _MOST_SECONDS))
                 self._resumed = time.monotonic()
         return 0  # anything else would end the statement

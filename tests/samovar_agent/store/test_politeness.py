@@ -35,13 +35,13 @@ async def test_a_writer_pauses_only_while_somebody_reads(store: Store, slept: li
     read.set()
     assert await reader
     assert slept
-    assert max(slept) <= 0.01
+    assert max(slept) <= 0.02
     slept.clear()
     await store.run(lambda db: db.execute(_LONG))
     assert not slept, "nobody reads any more"
 
 
-def test_no_pause_is_longer_than_the_work_before_it(slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pause_is_as_long_as_the_work_before_it_demands(slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("samovar_agent.store.politeness.time.monotonic", lambda: now)
     polite = Politeness(lambda: 1)
@@ -49,7 +49,7 @@ def test_no_pause_is_longer_than_the_work_before_it(slept: list[float], monkeypa
     for passed in (0.001, 0.0005, 0.001, 0.5):
         now += passed
         polite._step()
-    assert slept == [pytest.approx(0.0025), 0.01]
+    assert slept == [pytest.approx(0.0075), 0.02]
 
 
 async def test_a_reader_that_fails_is_not_waited_for(store: Store, slept: list[float]) -> None:
