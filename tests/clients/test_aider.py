@@ -24,11 +24,9 @@ def test_a_message(program: Program, agent: AgentProcess, way: str) -> None:
         "openai": (f"openai/{CHAT}", {"OPENAI_API_BASE": f"{agent.url}/v1", "OPENAI_API_KEY": "none"}),
         "ollama": (f"ollama_chat/{CHAT}", {"OLLAMA_API_BASE": agent.url}),
     }[way]
-    settings = f"- name: {model}\n  extra_params:\n    max_tokens: 32\n"
-    settings_file = program.write("aider.model.settings.yml", settings)
     told = program.run(
         *(aider, "--model", model, "--message", "Mend calc.py.", "--map-tokens", "0", "--no-pretty", *QUIET),
-        *("--model-settings-file", settings_file, "calc.py"),
+        "calc.py",
         **environ,
     )
     tokens = re.search(r"Tokens: ([\d.,k]+) sent, (\d+) received", told)

@@ -79,8 +79,14 @@ class Guard:
         return origin != "null" and origin in self._settings().allowed_origins
 
     def check_json(self, request: Incoming) -> None:
-        """Refuse a change that a browser would send for any page without asking first."""
+        """Refuse a change that a browser would send for any page without asking first.
+
+        Programs that say nothing at all about their body are let in, because some do (LiteLLM, to `/api/chat`). A page
+        can do that too, but then the browser says that it is one.
+        """
         if request.method not in _WITH_BODY and not (request.method == "DELETE" and request.can_read_body):
+            return
+        if "Content-Type" not in request.headers and not _is_from_a_page(request):
             return
         if request.content_type != "application/json":
             raise HttpRefusal(
@@ -191,6 +197,11 @@ def _host_name(header: str) -> str:
     else:
         name, _, port = header.partition(":")
     return "" if port and not port.isdecimal() else name.lower()
+
+
+def _is_from_a_page(request: web.BaseRequest) -> bool:
+    """Whether a browser sends this, as each does that is younger than 2023: one of these headers is always there."""
+    return "Origin" in request.headers or any(name.lower().startswith("sec-fetch-") for name in request.headers)
 
 
 def _secret(request: Incoming) -> str | None:

@@ -23,6 +23,7 @@ from tests.samovar_agent.http.fake_documents import FakeDocuments
 from tests.samovar_agent.http.raw import ask
 
 CORS = "Access-Control-Allow-Origin"
+OWN = "the origin of the server itself"
 UNKNOWN = [("GET", "/nothing"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
 
 
@@ -160,10 +161,28 @@ async def test_null_is_never_an_allowed_origin(agent: Agent, browser: Browser) -
     assert (await browser.ask("GET", "/health", headers={"Origin": "null"})).status == 403
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])
-async def test_posts_that_are_not_json_do_nothing(agent: Agent, browser: Browser, kind: str | None) -> None:
-    headers = {} if kind is None else {"Content-Type": kind}
-    skip = ["Content-Type"] if kind is None else None
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+async def test_posts_that_are_not_json_do_nothing(agent: Agent, browser: Browser, kind: str) -> None:
+    answer = await browser.ask("POST", "/v1/chat/completions", data=b"{}", headers={"Content-Type": kind})
+    assert (answer.status, answer.error["code"]) == (415, "bad_request")
+    assert not agent.instances.calls
+
+
+async def test_a_program_need_not_say_that_its_body_is_json(agent: Agent, browser: Browser) -> None:
+    """LiteLLM does not, where it asks Ollama's interface for a chat."""
+    body = json.dumps(chat_body(stream=False)).encode()
+    answer = await browser.ask("POST", "/api/chat", data=body, skip_auto_headers=["Content-Type"])
+    assert answer.status == 200
+    assert agent.instances.calls
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Mode": "no-cors"}, {"Sec-Fetch-Site": "none"}, {"Origin": OWN}],
+)
+async def test_a_page_must_say_so(agent: Agent, browser: Browser, headers: dict[str, str]) -> None:
+    headers = {name: agent.url if value == OWN else value for name, value in headers.items()}
+    skip = ["Content-Type"]
     answer = await browser.ask("POST", "/v1/chat/completions", data=b"{}", headers=headers, skip_auto_headers=skip)
     assert (answer.status, answer.error["code"]) == (415, "bad_request")
     assert not agent.instances.calls
