@@ -171,7 +171,7 @@ async def test_posts_that_are_not_json_do_nothing(agent: Agent, browser: Browser
 async def test_a_program_need_not_say_that_its_body_is_json(agent: Agent, browser: Browser) -> None:
     """LiteLLM does not, where it asks Ollama's interface for a chat."""
     body = json.dumps(chat_body(stream=False)).encode()
-    answer = await browser.ask("POST", "/api/chat", data=body, skip_auto_headers=["Content-Type"])
+    answer = await browser.ask("POST", "/v1/chat/completions", data=body, skip_auto_headers=["Content-Type"])
     assert answer.status == 200
     assert agent.instances.calls
 
