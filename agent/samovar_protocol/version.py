@@ -8,7 +8,7 @@ PROTOCOL_VERSION: tuple[int, int] = (1, 4)
 """(major, minor) that this package speaks. The head of `HISTORY`."""
 
 HISTORY: tuple[tuple[tuple[int, int], str, str], ...] = (
-    ((1, 4), "2026-11-23", "API tokens that expire; the server's Unix socket."),
+    ((1, 4), "2026-11-23", "Tokens expire; a Unix socket; conversations change; replies tell stop texts."),
     ((1, 3), "2026-11-23", "Documents: collections, search, answers with citations; conversations that are kept."),
     ((1, 2), "2026-11-22", "Catalog, search, downloads as jobs, verify, the network journal."),
     ((1, 1), "2026-11-22", "Tools, reasoning, reply formats, logprobs, several choices, deadlines; embed and rerank."),
