@@ -132,7 +132,8 @@ class Turn:
     def _progress(self, progress: Progress) -> bytes:
         """What is waited for: loading, or, once the model is there, its turn and its prompt."""
         if self._loaded:
-            return self._begin_reading()
+            data = self._begin_reading()
+            return data + event("prompt_processing.progress", progress=progress.done) if _reads(progress) else data
         data = self._begin()
         if not self._loading:
             self._loading = True
@@ -141,7 +142,7 @@ class Turn:
         return data + event("model_load.progress", model_instance_id=self._name, progress=done)
 
     def _begin_reading(self) -> bytes:
-        """The model is in memory. How far it is with a prompt it does not tell: nothing yet, and then all."""
+        """The model is in memory. Of a prompt that is read at once it tells nothing: 0, and then all."""
         if self._reading:
             return b""
         self._reading = True
@@ -171,3 +172,8 @@ class Turn:
             response_id=self._kept.id if self._stores else UNSET,
         )
         return event("chat.end", result=self.result)
+
+
+def _reads(progress: Progress) -> bool:
+    """Whether it is about the prompt, and not about the queue before it."""
+    return progress.stage == "reading" and progress.unit == "ratio"

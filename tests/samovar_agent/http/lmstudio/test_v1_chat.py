@@ -132,6 +132,17 @@ async def test_who_waits_is_told_before_the_first_word(lm: LmStudio, until: Unti
     assert rest.count(b"prompt_processing.start") == 0 and b"chat.end" in rest
 
 
+async def test_how_far_a_long_prompt_is_read_is_told(lm: LmStudio) -> None:
+    lm.instances.instance(KEY)
+    reading = [Progress(stage="reading", done=done, total=1, unit="ratio") for done in (0.33, 0.66)]
+    lm.instances.items = [Progress(stage="queued", done=3, unit="requests"), *reading, Text(text="Hi")]
+    events = named_events(await lm.chat(stream=True))
+    assert [data["progress"] for name, data in events if name == "prompt_processing.progress"] == [0.0, 0.33, 0.66, 1.0]
+    names = [name for name, _ in events]
+    assert names.count("prompt_processing.start") == names.count("prompt_processing.end") == 1
+    assert not [name for name in names if name.startswith("model_load")]
+
+
 async def test_nothing_said_is_an_empty_message(lm: LmStudio) -> None:
     lm.instances.instance(KEY)
     lm.instances.items = []
