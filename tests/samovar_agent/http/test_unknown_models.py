@@ -65,3 +65,5 @@ async def test_it_is_not_found_and_there_is_a_list(loading: WholeAgent, name: st
         said = answer.body.decode()
         assert answer.status == 404 and answer.headers["Content-Type"].startswith("application/json"), operation
         assert all(model in said for model in there), (operation, said)
+    numbers = (await loading.ask("GET", "/metrics")).body.decode()
+    assert "samovar_model_" not in numbers and name not in numbers, "what nobody has is no label"

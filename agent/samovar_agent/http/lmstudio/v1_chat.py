@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
-from samovar_agent.engine.instances import Keep
 from samovar_agent.http.answering import ended_early, json_response, streamed
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.lmstudio.serving import Serving, instance_name
@@ -77,7 +76,7 @@ class Turn:
         self._services, self._client = services, client
         self._stores = body.store is not False
         self._name = instance_name(services, body.model)
-        self._serving = Serving(services, body.model, "chat", keep=Keep(context=body.context_length))
+        self._serving = Serving(services, body.model, "chat", keep=body.to_keep())
         self._output = Output()
         self._began = self._loading = self._loaded = self._reading = self._writing = False
         self.result: ChatResult | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from samovar_agent.engine.instances import Keep
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import ChatOptions, Progress, Sampling, Text, Thinking, ToolCallArguments, ToolCallBegan
 from tests.samovar_agent.http.conftest import KEY
@@ -49,6 +50,7 @@ async def test_every_parameter_is_honoured(lm: LmStudio) -> None:
             max_output_tokens=9,
             reasoning="off",
             context_length=4000,
+            ttl=90,
             store=False,
             integrations=[],
             stream=False,
@@ -61,7 +63,7 @@ async def test_every_parameter_is_honoured(lm: LmStudio) -> None:
     assert [(message.role, message.content) for message in messages] == [("system", "Be brief."), ("user", "One\nTwo")]
     assert sampling == Sampling(max_tokens=9, **given)
     assert options == ChatOptions(thinking=False)
-    assert lm.instances.keeps[0].context == 4000
+    assert lm.instances.keeps[0] == Keep(ttl_seconds=90, context=4000)
     assert await lm.store.read(lambda db: db.execute("SELECT count(*) FROM responses").fetchone()[0]) == 0
 
 
