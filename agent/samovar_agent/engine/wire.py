@@ -105,6 +105,13 @@ class Began(msgspec.Struct, frozen=True, tag="began"):
     id: int
 
 
+class Reading(msgspec.Struct, frozen=True, tag="reading"):
+    """How far this request's prompt is read, above 0 and below 1; only of prompts that take several steps."""
+
+    id: int
+    progress: float
+
+
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
     """More of a reply."""
 
@@ -148,7 +155,9 @@ class CacheChanged(msgspec.Struct, frozen=True, tag="cache"):
     saved: int
 
 
-Answer = Hello | Loading | Loaded | LoadFailed | Began | Piece | Done | Answered | Failed | Alive | CacheChanged
+Answer = (
+    Hello | Loading | Loaded | LoadFailed | Began | Reading | Piece | Done | Answered | Failed | Alive | CacheChanged
+)
 
 _encoder = msgspec.msgpack.Encoder()
 

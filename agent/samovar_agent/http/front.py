@@ -165,7 +165,7 @@ def _of_router(request: web.Request, error: web.HTTPException) -> SamovarError:
         return SamovarError(
             FailureCode.NOT_FOUND,
             f"There is no {request.path} here.",
-            hint="OpenAI's API is below /v1, e.g. /v1/models and /v1/chat/completions.",
+            hint="/openapi.json describes what there is; OpenAI's API is below /v1, e.g. /v1/chat/completions.",
         )
     return HttpRefusal(error.status, FailureCode.BAD_REQUEST, error.reason)
 
