@@ -14,13 +14,17 @@ import struct
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from samovar_agent.engine.interface import Embedded, LoadOptions, Ranked
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_agent.engine.worker.lanes import Lanes
+from samovar_agent.engine.worker.length import tokens_if_far_too_many
 from samovar_agent.engine.worker.model import Model
 from samovar_agent.engine.worker.rank_prompt import RankPrompt
 from samovar_protocol import FailureCode, SamovarError
+
+_INPUT, _PAIR = "Input", "The query with document"
 
 
 class Job(ABC):
@@ -128,7 +132,7 @@ class Embedder:
                 hint=f"Ask for 1 to {self.dimensions:,}, or leave it out.",
             )
         texts = [self._tokens(index, text) for index, text in enumerate(inputs)]
-        self._check_lengths(texts, "Input")
+        self._check_lengths(texts, _INPUT)
         return EmbeddingJob(self._lanes, texts, dimensions or self.dimensions)
 
     def start_ranking(self, query: str, documents: Sequence[str]) -> RankingJob:
@@ -138,8 +142,10 @@ class Embedder:
         """
         if not self.ranks:
             raise _unsupported("This model gives vectors; it does not score documents.", "Choose a reranking model.")
+        for index, document in enumerate(documents):
+            self._check_length([query, document], _PAIR, index)
         texts = self._rank_prompt.tokens(query, documents)
-        self._check_lengths(texts, "The query with document")
+        self._check_lengths(texts, _PAIR)
         return RankingJob(self._lanes, texts)
 
     def embed(
@@ -167,6 +173,7 @@ class Embedder:
 
     def _tokens(self, index: int, text: str | list[int]) -> list[int]:
         if isinstance(text, str):
+            self._check_length([text], _INPUT, index)
             # With nothing to read, a vector would only tell what the model's own markers mean.
             return self._model.tokenize(text, special=False, around=True) if text else []
         size = self._model.vocabulary_size
@@ -190,12 +197,20 @@ class Embedder:
                     details={"index": index},
                 )
             if len(text) > self.context_length:
-                raise SamovarError(
-                    FailureCode.CONTEXT_OVERFLOW,
-                    f"{what} {index} has {len(text):,} tokens; this model reads {self.context_length:,} at once.",
-                    hint=self._hint,
-                    details={"index": index, "prompt_tokens": len(text), "context_length": self.context_length},
-                )
+                raise self._too_long(f"{what} {index}", "", index, len(text))
+
+    def _check_length(self, texts: Sequence[str], what: str, index: int) -> None:
+        tokenize = partial(self._model.tokenize, special=False)
+        if tokens := tokens_if_far_too_many(texts, self.context_length, tokenize):
+            raise self._too_long(f"{what} {index}", "over ", index, tokens)
+
+    def _too_long(self, what: str, counted: str, index: int, tokens: int) -> SamovarError:
+        return SamovarError(
+            FailureCode.CONTEXT_OVERFLOW,
+            f"{what} has {counted}{tokens:,} tokens; this model reads {self.context_length:,} at once.",
+            hint=self._hint,
+            details={"index": index, "prompt_tokens": tokens, "context_length": self.context_length},
+        )
 
 
 def _check_finite(number: float, index: int) -> None:

@@ -6,13 +6,14 @@ Only the model's own markers divide a prompt: where somebody's text has one in i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
-from samovar_agent.engine.interface import Generation
+from samovar_agent.engine.interface import Generation, SourceFile
 from samovar_agent.engine.worker.markers import Markers
 from samovar_protocol import FailureCode, SamovarError
 
+F = TypeVar("F")
 _PROJECT = "project"
 _THIS_FILE = "file"
 """Nobody says what the project and the file are called; models expect a name there."""
@@ -20,6 +21,8 @@ _REPLY_SHARE = 4
 """A prompt that may be shortened leaves at most one part in so many of the context to the reply."""
 _SUFFIX_SHARE = 4
 """Where there is too little room, what is after the middle gets one part in so many."""
+_LOOKED_AT = 32
+"""Characters for each token of the context that are looked at where a prompt may be shortened; a token has about 4."""
 
 
 class FillTokens(NamedTuple):
@@ -85,14 +88,19 @@ def fill_prompt(model: FillVocabulary, generation: Generation, context_length: i
         )
     text = _Text(model, tokens)
     begin = model.tokenize("", special=False, bos=True)
+    sources: Sequence[SourceFile] = infill.files
+    if infill.shorten and context_length is not None:
+        near = _LOOKED_AT * context_length
+        before, after = before[-near:], after[:near]
+        sources = _newest(sources, near, lambda file: len(file.text))
     prefix, suffix, begun = text.tokens(before), text.tokens(after), text.tokens(infill.begun)
-    files = [text.file(file.name, file.text) for file in infill.files]
+    files = [text.file(file.name, file.text) for file in sources]
     if infill.shorten and context_length is not None:
         room = context_length - _for_reply(generation, context_length)
         room -= len(begin) + len(begun) + len(text.project()) + len(text.this_file()) + 3
         suffix = suffix[: max(0, room // _SUFFIX_SHARE, room - len(prefix))]
         prefix = _end(prefix, room - len(suffix))
-        files = list(_newest(files, room - len(suffix) - len(prefix)))
+        files = _newest(files, room - len(suffix) - len(prefix), len)
     known = [*text.project(), *(token for file in files for token in file), *text.this_file()] if files else []
     return [*begin, *known, tokens.prefix, *prefix, tokens.suffix, *suffix, tokens.middle, *begun]
 
@@ -135,10 +143,10 @@ def _end(tokens: list[int], room: int) -> list[int]:
     return tokens[max(0, len(tokens) - max(0, room)) :]
 
 
-def _newest(files: list[list[int]], room: int) -> Iterator[list[int]]:
+def _newest(files: Sequence[F], room: int, size: Callable[[F], int]) -> list[F]:
     """The last of them that have room together, in their order."""
     first = len(files)
-    while first and len(files[first - 1]) <= room:
+    while first and size(files[first - 1]) <= room:
         first -= 1
-        room -= len(files[first])
-    yield from files[first:]
+        room -= size(files[first])
+    return list(files[first:])

@@ -1,7 +1,8 @@
 """What reaches the loop: commands from the agent, and requests that are ready to be computed.
 
 A request is made ready in a thread of its own, since rendering and tokenising a long conversation takes longer than a
-step, and the replies that are being written must not wait for it.
+step, and the replies that are being written must not wait for it. Questions are answered in another one: somebody may
+ask for the tokens of a whole book, which no request is to wait for.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Inbox(Generic[R]):
         self._interrupt, self._send = interrupt, send
         self._items: SimpleQueue[Command | R] = SimpleQueue()
         self._waiting: SimpleQueue[tuple[float, Request | Ask]] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[float, Request | Ask]] = SimpleQueue()
         self._preparing: dict[int, bool] = {}  # id -> whether it was cancelled meanwhile
         self._computing: Collection[int] | None = ()
         self._lock = threading.Lock()
@@ -54,7 +56,7 @@ class Inbox(Generic[R]):
         with self._lock:
             if isinstance(command, Request | Ask):
                 self._preparing[command.id] = False
-                self._waiting.put((time.monotonic(), command))
+                (self._asked if isinstance(command, Ask) else self._waiting).put((time.monotonic(), command))
                 if self._computing is None and not isinstance(command, Ask):
                     self._interrupt.set()
                 return
@@ -96,9 +98,9 @@ class Inbox(Generic[R]):
         - discard: frees one that was cancelled. - answer_to: answers what needs nothing to be computed.
         """
 
-        def work() -> None:
+        def work(waiting: SimpleQueue[tuple[float, Request | Ask]]) -> None:
             while True:
-                received, command = self._waiting.get()
+                received, command = waiting.get()
                 ready: R | None = None
                 answer: Answer
                 try:
@@ -120,7 +122,8 @@ class Inbox(Generic[R]):
                     # Nothing for the loop to do, but while there is nothing else it has to say that it is well.
                     self._items.put(Cancel(command.id))
 
-        threading.Thread(target=work, name="preparation", daemon=True).start()
+        for name, waiting in (("preparation", self._waiting), ("questions", self._asked)):
+            threading.Thread(target=work, args=(waiting,), name=name, daemon=True).start()
 
 
 def as_failure(error: Exception) -> SamovarError:

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from samovar_agent.engine.interface import Generation, RenderedPrompt
 from samovar_agent.engine.worker.constraint import Constraint
 from samovar_agent.engine.worker.fill import FillTokens, fill_prompt, fill_tokens
+from samovar_agent.engine.worker.length import tokens_if_far_too_many
 from samovar_agent.engine.worker.line_limits import LimitedLines
 from samovar_agent.engine.worker.model import Model
 from samovar_agent.engine.worker.output import Family, parser_for
@@ -83,9 +84,10 @@ def prepare(
 ) -> Prepared:
     """Everything but the computing. May be called by several threads.
 
-    - context_length: for prompts that may be shortened. Raises `bad_request` for an empty prompt, tokens that the model
-    does not have, tools, schemas and grammars that cannot be, and what the template says; and `model_unsupported` for a
-    suffix that the model cannot write up to.
+    - context_length: for prompts that may be shortened, and for those that are far too long, which raise
+    `context_overflow`. Raises `bad_request` for an empty prompt, tokens that the model does not have, tools, schemas
+    and grammars that cannot be, and what the template says; and `model_unsupported` for a suffix that the model cannot
+    write up to.
     """
     sampling = generation.sampling
     check_tokens(model, [*sampling.stop_tokens, *sampling.logit_bias])
@@ -94,9 +96,9 @@ def prepare(
         tokens, constraint, parser, thinking = _fill(model, generation, context_length)
         own_ends |= fill_tokens(model).all
     elif generation.prompt is None:
-        tokens, constraint, parser, thinking = _conversation(model, template, generation)
+        tokens, constraint, parser, thinking = _conversation(model, template, generation, context_length)
     else:
-        tokens, constraint, parser, thinking = _raw(model, generation.prompt, generation)
+        tokens, constraint, parser, thinking = _raw(model, generation.prompt, generation, context_length)
     if not tokens:
         raise SamovarError(FailureCode.BAD_REQUEST, "The prompt is empty.", hint="Send at least one message with text.")
     ends = frozenset[int]() if sampling.ignore_eos else own_ends
@@ -126,20 +128,29 @@ def chat_template(model: Model) -> ChatTemplate:
     )
 
 
-def check_room(prompt_tokens: int, context_length: int) -> None:
-    """Raises `context_overflow` where the prompt is longer than the context."""
+def check_room(prompt_tokens: int, context_length: int, *, counted: str = "") -> None:
+    """Raises `context_overflow` where the prompt is longer than the context. - counted: "over ", where not all were."""
     if prompt_tokens > context_length:
         raise SamovarError(
             FailureCode.CONTEXT_OVERFLOW,
-            f"The prompt has {prompt_tokens:,} tokens; the context holds {context_length:,}.",
+            f"The prompt has {counted}{prompt_tokens:,} tokens; the context holds {context_length:,}.",
             hint="Shorten the conversation, or load the model with a larger context.",
             details={"prompt_tokens": prompt_tokens, "context_length": context_length},
         )
 
 
-def _raw(model: Vocabulary, prompt: str | list[int], generation: Generation) -> _Parts:
+def _check_length(model: Vocabulary, texts: Sequence[str], context_length: int | None) -> None:
+    if context_length is not None:
+        tokens = tokens_if_far_too_many(texts, context_length, partial(model.tokenize, special=True))
+        check_room(tokens or 0, context_length, counted="over ")
+
+
+def _raw(
+    model: Vocabulary, prompt: str | list[int], generation: Generation, context_length: int | None = None
+) -> _Parts:
     """Text or tokens to go on from; markers in it are meant, and the reply is text whatever it holds."""
     if isinstance(prompt, str):
+        _check_length(model, [prompt], context_length)
         tokens = model.tokenize(prompt, special=True, bos=True) if prompt else []
     else:
         tokens = prompt
@@ -148,6 +159,9 @@ def _raw(model: Vocabulary, prompt: str | list[int], generation: Generation) -> 
 
 
 def _fill(model: Vocabulary, generation: Generation, context_length: int | None) -> _Parts:
+    if not generation.infill.shorten:
+        texts = [generation.prompt or "", generation.suffix or "", *(file.text for file in generation.infill.files)]
+        _check_length(model, [text for text in texts if isinstance(text, str)], context_length)
     tokens = fill_prompt(model, generation, context_length)
     infill, plain = generation.infill, _plain(model, generation.sampling.stop)
     parser = plain
@@ -164,10 +178,13 @@ def _format(generation: Generation) -> Constraint | None:
     return _constraints.get(Wanted(family=Family.JSON, reply_format=generation.options.reply_format))
 
 
-def _conversation(model: Vocabulary, template: ChatTemplate, generation: Generation) -> _Parts:
+def _conversation(
+    model: Vocabulary, template: ChatTemplate, generation: Generation, context_length: int | None
+) -> _Parts:
     options, stops = generation.options, generation.sampling.stop
     tools = _offered(options)
     prompt = _rendered(template, generation)
+    _check_length(model, prompt.parts, context_length)
     tokens = _tokens(model, prompt.parts)
     family = template.family if tools else template.detected
     tail = prompt.text.removesuffix(prompt.begun)[-_TAIL:]

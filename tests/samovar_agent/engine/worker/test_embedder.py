@@ -264,6 +264,31 @@ def test_an_encoder_never_reads_more_than_it_was_trained_for(embedder: Opener) -
     assert failure(lambda: some.start(["word " * 600])).code == FailureCode.CONTEXT_OVERFLOW
 
 
+def test_a_text_that_is_far_too_long_is_not_read_to_its_end(embedder: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+    tokenize = Model.tokenize
+
+    def counting(model: Model, text: str, **how: bool) -> list[int]:
+        nonlocal read
+        read += len(text)
+        return tokenize(model, text, **how)
+
+    some, ranker = embedder("bert-mean"), embedder("bert-rank")
+    monkeypatch.setattr(Model, "tokenize", counting)
+    for attempt in (
+        lambda: some.start(["a", "word " * 1_000_000]),
+        lambda: ranker.start_ranking("q", ["a b " * 10**6]),
+    ):
+        read = 0
+        error = failure(attempt)
+        assert error.code == FailureCode.CONTEXT_OVERFLOW
+        assert " has over " in str(error)
+        tokens = error.failure.details["prompt_tokens"]
+        assert isinstance(tokens, int)
+        assert tokens > 512
+        assert read < 100_000
+
+
 def test_a_small_context_still_computes_many_texts(embedder: Opener) -> None:
     assert len(vectors(embedder("bert-mean", context=8).embed(["a b"] * 100))) == 100
 

@@ -93,6 +93,23 @@ def test_a_long_text_before_leaves_room_to_that_after_and_the_other_way_round() 
     assert prompt(fill("pp", "s" * 1000, shorten=True), context_length=200).count("s") > 100
 
 
+def test_what_is_far_away_is_not_even_read() -> None:
+    class Counting(FakeVocabulary):
+        read = 0
+
+        def tokenize(self, text: str, *, special: bool, bos: bool = False) -> list[int]:
+            self.read += len(text)
+            return super().tokenize(text, special=special, bos=bos)
+
+    model = Counting(MARKERS, ["<END>"])
+    model.fill_tokens = FillTokens(0, 1, 2, 3, 4, others=(5,))
+    files = [SourceFile(name="far.py", text="F" * 1_000_000), SourceFile(name="near.py", text="N")]
+    generation = fill("p" * 1_000_000 + "P", "S" + "s" * 1_000_000, files=files, shorten=True)
+    text = text_of(model, fill_prompt(model, generation, 200))
+    assert "pP<SUF>Ss" in text
+    assert model.read < 20_000
+
+
 def test_who_cannot_fill_in_says_so() -> None:
     model = FakeVocabulary(MARKERS, ["<END>"])
     with pytest.raises(SamovarError, match="cannot fill in") as caught:

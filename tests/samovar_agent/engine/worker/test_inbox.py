@@ -43,6 +43,24 @@ def test_tokens_are_counted_beside_what_is_computed() -> None:
     assert (failed.id, failed.failure.code) == (2, "internal")
 
 
+def test_no_request_waits_for_the_tokens_of_a_book() -> None:
+    inbox: Inbox[str] = Inbox(Interrupt(), lambda answer: None)
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(question: Question) -> Tokenized:
+        entered.set()
+        go_on.wait(10)
+        return letters(question)
+
+    inbox.prepare_with(lambda request, received: "ready", lambda ready: None, slow)
+    inbox.put(Ask(1, Tokenization(texts=["a book"])))
+    assert entered.wait(10)
+    inbox.put(generate(2))
+    assert inbox.get(timeout=10) == "ready"
+    go_on.set()
+    assert inbox.get(timeout=10) == Cancel(1)
+
+
 def test_requests_are_made_ready_in_a_thread_and_may_be_cancelled_there() -> None:
     answers: list[Answer] = []
     inbox: Inbox[str] = Inbox(Interrupt(), answers.append)

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ import pytest
 
 from samovar_agent.engine.interface import Generation
 from samovar_agent.engine.worker.constraint import CompiledGrammar
+from samovar_agent.engine.worker.fill import FillTokens
 from samovar_agent.engine.worker.interrupt import Interrupt
 from samovar_agent.engine.worker.markers import Markers
 from samovar_agent.engine.worker.model import Model
@@ -140,6 +142,31 @@ def test_the_prompt_must_fit() -> None:
         check_room(1234, 1000)
     assert caught.value.code == FailureCode.CONTEXT_OVERFLOW
     assert caught.value.failure.details == {"prompt_tokens": 1234, "context_length": 1000}
+
+
+@pytest.mark.parametrize(
+    "generation",
+    [
+        chat(messages=[Message(role="user", content="a" * 2_000_000)]),
+        Generation(prompt="a" * 2_000_000, sampling=Sampling()),
+        Generation(prompt="b", suffix="a" * 2_000_000, sampling=Sampling()),
+    ],
+)
+def test_a_prompt_that_is_far_too_long_is_not_read_to_its_end(generation: Generation) -> None:
+    class Counting(FakeVocabulary):
+        read = 0
+
+        def tokenize(self, text: str, *, special: bool, bos: bool = False) -> list[int]:
+            self.read += len(text)
+            return super().tokenize(text, special=special, bos=bos)
+
+    model = Counting(["<|im_start|>"], ENDS)
+    model.fill_tokens = FillTokens(0, 0, 0)
+    with pytest.raises(SamovarError) as caught:
+        prepare(model, ChatTemplate(templates.HERMES), generation, context_length=1000)
+    assert caught.value.code == FailureCode.CONTEXT_OVERFLOW
+    assert re.fullmatch(r"The prompt has over [\d,]+ tokens; the context holds 1,000.", caught.value.failure.message)
+    assert model.read < 100_000
 
 
 def test_tokens_that_end_a_reply() -> None:
