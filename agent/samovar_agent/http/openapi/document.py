@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from samovar_agent import __version__
 from samovar_agent.http.dialects import dialect
 from samovar_agent.http.front import Empty, Route
-from samovar_agent.http.openapi.failures import ErrorSchemas, statuses
+from samovar_agent.http.openapi.failures import ErrorSchemas
 from samovar_agent.http.openapi.types import Types
 from samovar_agent.http.request_counts import template
 
@@ -59,7 +59,7 @@ def _operation(route: Route, types: Types, errors: ErrorSchemas) -> Json:
         "summary": route.about,
         "tags": [_tag(path)],
         "security": _security(route),
-        "responses": _replies(route, types) | errors.responses(route.path, statuses(route)),
+        "responses": _replies(route, types) | errors.responses(route),
     }
     parameters = [
         {"name": part.strip("{}"), "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
