@@ -8,7 +8,7 @@ Samovar-Without-Effect: service_tier, user
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -67,7 +67,13 @@ def without_effect(
         value = getattr(body, name)
         if value is not None and value not in harmless:
             names.append(name)
-    return {HEADER: ", ".join(sorted(names))} if names else {}
+    return naming(names)
+
+
+def naming(names: Iterable[str]) -> dict[str, str]:
+    """The header with these names, or nothing where there are none."""
+    told = ", ".join(sorted(names))
+    return {HEADER: told} if told else {}
 
 
 def stream_with(headers: dict[str, str]) -> NewStream:

@@ -183,3 +183,16 @@ async def test_curl_as_ollamas_documentation_has_it(served: OllamaAgent) -> None
     assert (await curl("POST", "/api/chat", chat)).json()["done"]
     assert (await curl("POST", "/api/copy", {"source": NAME, "destination": "mine"})).status == 200
     assert (await curl("DELETE", "/api/delete", {"model": "mine"})).status == 200
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("more", [{}, {"messages": []}, {"messages": [], "keep_alive": 0}])
+async def test_options_without_effect_are_named_and_break_nothing(
+    served: OllamaAgent, stream: bool, more: dict[str, Any]
+) -> None:
+    """What people set in Open WebUI or take over from a Modelfile."""
+    options = {"num_gpu": 99, "num_thread": 8, "use_mmap": False, "num_ctx": 64}
+    answer = await served.chat(options=options, stream=stream, **more)
+    assert answer.status == 200
+    assert answer.headers["Samovar-Without-Effect"] == "options.num_gpu, options.num_thread, options.use_mmap"
+    assert "Samovar-Without-Effect" not in (await served.chat(stream=stream, **more)).headers
