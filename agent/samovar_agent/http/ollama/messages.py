@@ -26,11 +26,12 @@ class CalledFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MessageToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A call in an assistant's message."""
+    """A call in an assistant's message. - index: where Open WebUI has it; calls have their order."""
 
     function: CalledFunction
     id: str | None = None
     type: Literal["function"] | None = None
+    index: int | None = None
 
 
 class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

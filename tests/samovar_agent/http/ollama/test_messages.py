@@ -56,6 +56,20 @@ def test_an_id_finds_the_name() -> None:
     assert (said[1].tool_call_id, said[1].name) == ("b", "add")
 
 
+def test_as_open_webui_sends_calls() -> None:
+    """With the place of a call beside its function, where replies have it inside."""
+    said = converted(
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [call("add", index=0, id="a"), call("sub", index=1, id=None)],
+        },
+        {"role": "tool", "content": "2", "tool_call_id": "a"},
+    )
+    assert [(one.id, one.name) for one in said[0].tool_calls] == [("a", "add"), ("call_2", "sub")]
+    assert said[1].name == "add"
+
+
 @pytest.mark.parametrize(
     ("message", "param"),
     [
