@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
+from samovar_agent.engine.interface import Started
 from samovar_agent.http.answering import json_response, last, stream
 from samovar_agent.http.anthropic.events import Events, MessageEvents
 from samovar_agent.http.anthropic.reply import message
@@ -60,9 +61,12 @@ class Messages:
 
     async def _answer(self, request: web.Request, job: Job, body: MessagesRequest) -> web.StreamResponse:
         messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
-        items = self._services.instances.generate(body.model, messages, sampling, options, client=job.client)
+        starts: list[Started] = []
+        items = self._services.instances.generate(
+            body.model, messages, sampling, options, client=job.client, on_start=starts.append
+        )
         if body.stream:
-            return await stream(request, job, items, lambda: self._events(body), kind=Events)
+            return await stream(request, job, items, lambda: self._events(body, starts), kind=Events)
         thinking_tokens = 0
 
         def count(item: object) -> None:
@@ -82,8 +86,9 @@ class Messages:
             )
         )
 
-    def _events(self, body: MessagesRequest) -> MessageEvents:
+    def _events(self, body: MessagesRequest, starts: list[Started]) -> MessageEvents:
         return MessageEvents(
+            starts[-1] if starts else Started(),
             id=_new_id(),
             model=key_of(self._services, body.model),
             max_tokens=body.max_tokens,

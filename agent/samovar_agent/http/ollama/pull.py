@@ -51,7 +51,7 @@ _SUCCESS = b'{"status":"success"}\n'
 class PullRequest(Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body. - stream: false answers once, at the end.
 
-    - insecure: without effect, which the reply says; Open WebUI always sends true, and nothing is taken unverified here.
+    - insecure: without effect, which the reply says; Open WebUI always sends true. All is verified here.
     """
 
     stream: bool | None = None
