@@ -394,9 +394,18 @@ def _typed(key: str, value: SettingValue) -> SettingValue:
         typed: SettingValue = msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
         raise SamovarError(
-            FailureCode.SETTING_INVALID, f"{key} cannot be {value!r}: {error}.", hint="See `samovar config ls`."
+            FailureCode.SETTING_INVALID, f"{key} cannot be {_shown(value)}: {error}.", hint="See `samovar config ls`."
         ) from error
     return typed
+
+
+def _shown(value: SettingValue) -> str:
+    """The value, or as much of it as people read."""
+    import reprlib
+
+    short = reprlib.Repr()
+    short.maxstring = 200
+    return short.repr(value)
 
 
 def _convert(document: dict[str, Any], path: Path) -> Settings:

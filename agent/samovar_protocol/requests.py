@@ -239,7 +239,7 @@ class ConfigSet(Request[replies.ConfigReply], tag="config_set", frozen=True, kw_
     """Change one setting and write the file. - value: None returns it to its default."""
 
     key: Name
-    value: str | int | float | bool | list[str] | None
+    value: str | int | float | bool | Annotated[list[str], Meta(max_length=1000)] | None
 
 
 class TokenCreate(Request[replies.TokenCreateReply], tag="token_create", frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """What the local server costs: short requests, streams, many streams, and all of it while somebody scrapes metrics.
 
 The engine is `http_engine`, which sends one token a piece without computing anything, so that what is measured is the
-agent: from the worker's pipe to the client's socket. Processor time is that of the agent's process alone.
+agent: from the worker's pipe to the client's socket. Processor time is that of the agent's process alone. The last line
+is of a real model instead.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import samovar
 from samovar_protocol import Endpoint, Places
 from samovar_protocol.requests import Load
 from tests.bench.home import http_answers, stop, temporary_home, until
+from tests.bench.http_model import one_stream
 from tests.bench.model import import_model
 from tests.bench.report import Result, middle, spread
 
@@ -42,10 +44,11 @@ def measure(*, quick: bool, scraped: str = SCRAPED) -> list[Result]:
     with _agent() as (process, endpoint):
         port = int(endpoint.http[0].rpartition(":")[2])
         model = asyncio.run(_load())
-        return [
+        results = [
             *_short(process, port, rounds, seconds, scraped),
             *_streams(process, port, model, rounds, tokens),
         ]
+    return [*results, one_stream(_processor, rounds, COMMAND)]
 
 
 @contextmanager

@@ -81,6 +81,13 @@ def test_a_value_that_does_not_fit_changes_nothing(tmp_path: Path, key: str, val
     assert not (tmp_path / "config.toml").exists()
 
 
+@pytest.mark.parametrize("value", ["9" * 10_000_000, ["host"] * 1_000_000])
+def test_a_long_value_that_does_not_fit_is_told_in_short(tmp_path: Path, value: str | list[str]) -> None:
+    with pytest.raises(SamovarError, match=r"^server\.port cannot be ") as raised:
+        settings(tmp_path).set("server.port", value)
+    assert len(str(raised.value)) < 500
+
+
 @pytest.mark.parametrize("key", ["server.prot", "port", "", "a.b.c", "server."])
 def test_an_unknown_key_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(SamovarError) as raised:

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from samovar_protocol import SamovarError
-from samovar_protocol.values import AnyDelta, ChatOptions, FinishReason, Message, Priority, Sampling, Stats
+from samovar_protocol.values import AnyDelta, ChatOptions, FinishReason, Message, Priority, Progress, Sampling, Stats
 
 
 class SnapshotOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,8 +195,8 @@ Finding = Tokenized | Detokenized | RenderedPrompt
 """What answers a `Question`, that of the same place in its list."""
 
 
-Output = Started | AnyDelta | Finished
-"""What a generation yields: `Started` once, pieces as they come, `Finished` last."""
+Output = Started | Progress | AnyDelta | Finished
+"""What a generation yields: `Started` once, how far a long prompt is read, pieces as they come, `Finished` last."""
 
 
 class Engine(Protocol):

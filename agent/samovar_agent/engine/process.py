@@ -52,6 +52,7 @@ from samovar_agent.engine.wire import (
     Loading,
     Piece,
     Rank,
+    Reading,
     Unload,
     answer_decoder,
     encode,
@@ -60,6 +61,7 @@ from samovar_agent.engine.wire import (
 from samovar_agent.engine.worker_log import WorkerLog
 from samovar_agent.platforms import keep_child
 from samovar_protocol import FailureCode, SamovarError
+from samovar_protocol.values import Progress
 
 log = logging.getLogger("samovar.engine")
 R = TypeVar("R")
@@ -159,6 +161,8 @@ class WorkerEngine:
                         yield delta
                     case Finished():
                         yield item
+                    case Reading(_, progress):
+                        yield Progress(stage="reading", done=progress, total=1, unit="ratio")
                     case _:
                         raise AssertionError(f"{item!r} answers no generation")
 
@@ -200,7 +204,7 @@ class WorkerEngine:
             self._send(command(id_))
             while not complete:
                 item = await stream.get()
-                complete = not isinstance(item, Began | Piece)
+                complete = not isinstance(item, Piece | Began | Reading)
                 if isinstance(item, SamovarError):
                     raise item
                 yield item
@@ -320,7 +324,7 @@ class WorkerEngine:
                 pass
             case CacheChanged():
                 self._on_cache(answer)
-            case Began(id_):
+            case Began(id_) | Reading(id_):
                 self._put(id_, answer)
             case Done(id_, result) | Answered(id_, result):
                 self._put(id_, result)
@@ -349,7 +353,7 @@ class WorkerEngine:
         return True
 
 
-_Item = Began | Piece | Finished | Embedded | Ranked | Finding | SamovarError
+_Item = Began | Reading | Piece | Finished | Embedded | Ranked | Finding | SamovarError
 
 
 class _Stream:

@@ -107,6 +107,13 @@ class Began(msgspec.Struct, frozen=True, tag="began"):
     cached_tokens: int = 0
 
 
+class Reading(msgspec.Struct, frozen=True, tag="reading"):
+    """How far this request's prompt is read, above 0 and below 1; only of prompts that take several steps."""
+
+    id: int
+    progress: float
+
+
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
     """More of a reply."""
 
@@ -150,7 +157,9 @@ class CacheChanged(msgspec.Struct, frozen=True, tag="cache"):
     saved: int
 
 
-Answer = Hello | Loading | Loaded | LoadFailed | Began | Piece | Done | Answered | Failed | Alive | CacheChanged
+Answer = (
+    Hello | Loading | Loaded | LoadFailed | Began | Reading | Piece | Done | Answered | Failed | Alive | CacheChanged
+)
 
 _encoder = msgspec.msgpack.Encoder()
 

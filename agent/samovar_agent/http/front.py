@@ -165,7 +165,7 @@ def _of_router(request: web.Request, error: web.HTTPException) -> SamovarError:
         return SamovarError(
             FailureCode.NOT_FOUND,
             f"There is no {request.path} here.",
-            hint=where(request.path, request.headers),
+            hint=f"/openapi.json describes what there is; {where(request.path, request.headers)}",
         )
     return HttpRefusal(error.status, FailureCode.BAD_REQUEST, error.reason)
 

@@ -48,8 +48,8 @@ _COUNTERS = (
 )
 _HISTOGRAMS = (
     ("queue_wait", "queue_seconds", "Waiting in the model's queue."),
-    ("first_token", "time_to_first_token_seconds", "From a request to the first token, loading included."),
-    ("latency", "request_seconds", "From a request to its end."),
+    ("first_token", "time_to_first_token_seconds", "From a request to its first token, loading included."),
+    ("latency", "request_seconds", "From a request to its end, where that was its reply."),
 )
 
 

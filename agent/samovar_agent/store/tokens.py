@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -59,9 +60,16 @@ class Tokens:
     ) -> tuple[TokenInfo, str]:
         """A new token and its secret, which is nowhere else: `sk-samovar-` and 43 characters.
 
-        - name: for people; unique among live tokens. Raises `bad_request` where it is taken. - lifetime_seconds: until
-        it expires; None never.
+        - name: for people; unique among live tokens, and a line of text, since logs name it. Raises `bad_request` where
+        it is taken, or no such line. - lifetime_seconds: until it expires; None never.
         """
+        if not name.isprintable() or name.isspace():
+            raise SamovarError(
+                FailureCode.BAD_REQUEST,
+                "A token's name is a line of text without control characters.",
+                hint="Choose another name.",
+                details={"param": "name"},
+            )
         return await asyncio.shield(self._create(name, scopes, lifetime_seconds))
 
     async def _create(
@@ -90,7 +98,7 @@ class Tokens:
             raise SamovarError(
                 FailureCode.BAD_REQUEST,
                 f"There is a token called '{name}' already.",
-                hint=f"Choose another name, or `samovar server token revoke {name}` first.",
+                hint=f"Choose another name, or `samovar server token revoke {shlex.quote(name)}` first.",
             )
         self._live[digest] = token
         self._await_expiry()
@@ -119,8 +127,11 @@ class Tokens:
             )
         )
         if not changed:
+            gone = any(token.name == name for token in await self.ls())
             raise SamovarError(
-                FailureCode.NOT_FOUND, f"There is no token called '{name}'.", hint="See `samovar server token ls`."
+                FailureCode.NOT_FOUND,
+                f"The token '{name}' is revoked already." if gone else f"There is no token called '{name}'.",
+                hint="See `samovar server token ls`.",
             )
         # The newest of that name; one that expired before may still be here.
         digest = next(digest for digest, token in reversed(self._live.items()) if token.name == name)

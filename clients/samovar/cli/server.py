@@ -14,6 +14,7 @@ from samovar.cli.output import Column
 if TYPE_CHECKING:
     from samovar_protocol.values import TokenInfo
 
+_LONGEST_LIFE = 100 * 365 * 86400
 _SCOPES = ("chat", "embed", "documents", "models", "admin")
 _COLUMNS = (
     Column("NAME"),
@@ -80,6 +81,10 @@ def create(name: str, scopes: tuple[str, ...], lifetime: float | None, as_json: 
 
     NAME is for you, to know it by. Only the token goes to stdout: `TOKEN=$(samovar server token create laptop)`.
     """
+    if not name.strip():
+        raise click.BadParameter("A token needs a name.", param_hint="NAME")
+    if lifetime is not None and not 0 < lifetime <= _LONGEST_LIFE:
+        raise click.BadParameter("It has to be more than 0, and 100 years at most.", param_hint="--expires")
     from samovar_protocol.requests import TokenCreate
     from samovar_protocol.values import Scope
 

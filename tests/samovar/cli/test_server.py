@@ -65,7 +65,11 @@ def test_create_with_an_end(agent: FakeAgent) -> None:
     result = samovar("server", "token", "create", "laptop", "--expires", "30d")
     assert agent.requests == [TokenCreate(name="laptop", scopes=["chat"], lifetime_seconds=30 * 86400)]
     assert "valid until 2096-10-0" in result.stderr
-    assert samovar("server", "token", "create", "laptop", "--expires", "soon").exit_code == 2
+    for wrong in ("soon", "0", "36501d"):
+        result = samovar("server", "token", "create", "laptop", "--expires", wrong)
+        assert result.exit_code == 2 and "--expires" in result.stderr, wrong
+    assert samovar("server", "token", "create", " ").exit_code == 2
+    assert len(agent.requests) == 1, "nobody was asked"
 
 
 def test_ls_tells_what_has_expired(agent: FakeAgent) -> None:

@@ -26,6 +26,7 @@ from samovar_agent.engine.wire import (
     Loading,
     Piece,
     Rank,
+    Reading,
     Unload,
     command_decoder,
     encode,
@@ -120,6 +121,10 @@ def reply(id_: int, text: str) -> None:
         case "close pipe":
             os.close(1)
             time.sleep(60)
+        case "a book":
+            say(Reading(id_, 0.25))
+            say(Reading(id_, 0.5))
+            say(Done(id_, Finished(finish_reasons=["stop"], stats=Stats())))
         case "for ever":
             say(Piece(id_, Text(text="and ")))
         case _:

@@ -45,6 +45,14 @@ async def test_a_reply_loads_streams_and_ends_with_the_whole(make_bench: MakeBen
     assert (info.requests, info.completion_tokens, info.active, info.queued) == (2, 4, 0, 0)
 
 
+async def test_how_far_a_long_prompt_is_read_is_progress(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    items = [item async for item in talk(bench, "a book")]
+    told = [item for item in items if isinstance(item, Progress) and item.stage == "reading"]
+    assert told == [Progress(stage="reading", done=done, total=1, unit="ratio") for done in (0.25, 0.5)]
+    assert isinstance(items[-1], ChatReply) and items[-3:-1] == told
+
+
 async def test_what_is_loaded_is_returned_as_it_is(make_bench: MakeBench) -> None:
     bench = make_bench()
     first = await bench.instances.load("small")

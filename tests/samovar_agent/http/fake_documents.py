@@ -84,6 +84,8 @@ class FakeDocuments:
         row = await self.store.collections.find(request.collection)
         ids: list[int] = []
         for path in map(Path, request.paths):
+            if not path.exists():
+                raise SamovarError(FailureCode.PATH_REFUSED, f"There is no {path}.")
             source = await self.store.sources.add(row.id, "file", str(path), watch=request.watch)
             size = path.stat().st_size
             new = NewDocument(collection=row.id, source=source.id, name=path.name, size=size, mtime=0, path=str(path))

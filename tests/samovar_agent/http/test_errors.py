@@ -49,6 +49,7 @@ async def test_too_many_at_once_are_told_when_to_come_back(agent: Agent, browser
 async def test_unknown_routes_are_404(agent: Agent, browser: Browser, path: str) -> None:
     answer = await browser.ask("GET", path)
     assert (answer.status, answer.error["code"], answer.error["type"]) == (404, "not_found", "not_found_error")
+    assert "/openapi.json" in answer.error["message"]
 
 
 @pytest.mark.parametrize(

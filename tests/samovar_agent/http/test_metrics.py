@@ -1,6 +1,7 @@
 """Numbers for Prometheus, read by its own parser: each of them moves when what it counts happens."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from samovar_agent.http.metrics import _COUNTERS
 from samovar_protocol.values import DownloadInfo, InstanceInfo, NetworkInfo
 from tests.samovar_agent.http.conftest import KEY, STATS, Agent, Browser
 
+_KINDS = ("counter", "gauge", "histogram")
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -157,6 +159,32 @@ async def test_downloads_documents_and_the_network(agent: Agent, browser: Browse
     assert value(samples, "samovar_network_policy", policy="ask") == 1
     assert value(samples, "samovar_network_policy", policy="online") == 0
     assert value(samples, "samovar_network_connected") == 0
+
+
+async def test_names_types_and_labels_are_as_prometheus_wants_them(
+    agent: Agent, browser: Browser, source: Source
+) -> None:
+    hostile = 'maker/"quoted\\" {model="x"} 1\nsamovar_fake 1\u202e'
+    for model in (KEY, hostile):
+        source.tallies.of(model).replied(STATS, 1.0)
+    agent.instances.loaded = [InstanceInfo(identifier="x", model=hostile, state="ready")]
+    text = (await browser.ask("GET", "/metrics")).body.decode()
+    assert not [line for line in text.splitlines() if line.startswith("samovar_fake")]
+    metadata = [line.split(" ")[1:3] for line in text.splitlines() if line.startswith("# ")]
+    assert len(metadata) == len({tuple(one) for one in metadata}), "one HELP and one TYPE each"
+    assert [one[1] for one in metadata[::2]] == [one[1] for one in metadata[1::2]]
+    models: set[str] = set()
+    for family in text_string_to_metric_families(text):
+        assert re.fullmatch(r"(samovar|process)(_[a-z]+)+", family.name) and family.type in _KINDS
+        assert not re.search(r"(milliseconds|_ms|minutes|kilobytes|_mb|percent)$", family.name), "base units"
+        assert not (family.type != "counter" and family.name.endswith("total"))
+        assert family.type != "histogram" or family.name.endswith("_seconds")
+        for sample in family.samples:
+            assert family.type != "counter" or sample.name == f"{family.name}_total"
+        labels = {frozenset(sample.labels) - {"le"} for sample in family.samples}
+        assert len(labels) == 1, "the same labels on all of it"
+        models |= {sample.labels["model"] for sample in family.samples if "model" in sample.labels}
+    assert models == {KEY, hostile}
 
 
 async def test_of_the_agent_itself(agent: Agent, browser: Browser, source: Source) -> None:

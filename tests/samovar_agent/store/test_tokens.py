@@ -47,6 +47,24 @@ async def test_a_live_name_is_taken_a_revoked_one_is_free(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[2Jgone", "tab\t", " ", "\u202ereversed"])
+async def test_a_name_is_a_line_of_text(store: Store, name: str) -> None:
+    with pytest.raises(SamovarError) as caught:
+        await store.tokens.create(name, ["chat"])
+    assert caught.value.code == FailureCode.BAD_REQUEST and caught.value.failure.details == {"param": "name"}
+    assert not await store.tokens.ls()
+    await store.tokens.create("Büro 2, Küche 厨房", ["chat"])
+
+
+async def test_hints_can_be_typed_and_what_is_revoked_is_said_to_be(store: Store) -> None:
+    await store.tokens.create("my laptop", ["chat"])
+    with pytest.raises(SamovarError, match="token revoke 'my laptop'"):
+        await store.tokens.create("my laptop", ["chat"])
+    await store.tokens.revoke("my laptop")
+    with pytest.raises(SamovarError, match="'my laptop' is revoked already"):
+        await store.tokens.revoke("my laptop")
+
+
 async def test_of_two_at_once_one_gets_the_name(store: Store) -> None:
     results = await asyncio.gather(*(store.tokens.create("editor", ["chat"]) for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(result, tuple) for result in results) == 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from samovar_agent.engine.interface import Finished, Generation
-from samovar_agent.engine.wire import Answer, Done, Piece
+from samovar_agent.engine.wire import Answer, Done, Piece, Reading
 from samovar_agent.engine.worker.scheduler import due
 from samovar_agent.engine.worker.speculation import CostCurve, Drafter
 from samovar_protocol.values import AnyDelta, FinishReason, Stats, TokenLogprob
@@ -159,6 +159,7 @@ class Job:
         self.began = 0.0
         self.cached_tokens = 0
         self.first = self.last = 0.0
+        self._read = 0.0
 
     @property
     def background(self) -> bool:
@@ -173,6 +174,14 @@ class Job:
     def begin(self, now: float, cached_tokens: int) -> None:
         """It left the queue."""
         self.began, self.cached_tokens = now, cached_tokens
+
+    def reading(self, branch: Branch) -> list[Answer]:
+        """How far it is with its prompt, in whole per cents; nothing where that is no news, as after a suspension."""
+        read = branch.computed * 100 // len(branch.tokens) / 100
+        if self.first or read <= self._read:
+            return []
+        self._read = read
+        return [Reading(self.id, read)]
 
     def told(self) -> None:
         """A token was chosen."""

@@ -278,6 +278,8 @@ class Loop:
             branch = self._running[key]
             partings = self._partings(branch)
             self._note_computed(branch, tokens)
+            if branch.pending:
+                self._answers += branch.job.reading(branch)
             if branch.sequence is not None and branch.computed in partings:
                 self._cache.checkpoint(branch.sequence)
         for (key, _), row in zip(shares, rows, strict=True):

@@ -1,6 +1,6 @@
 """Failures in LM Studio's shape.
 
-{"error": {"message": "No model is called 'x'.", "type": "model_not_found", "code": "model_unknown", "param": "model"}}
+{"error": {"message": "No model is called 'x'.", "type": "model_not_found", "code": "model_unknown"}}
 """
 
 from __future__ import annotations

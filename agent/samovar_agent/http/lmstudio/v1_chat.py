@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
-from samovar_agent.engine.instances import Keep
 from samovar_agent.http.answering import ended_early, json_response, streamed
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.lmstudio.serving import Serving, instance_name
@@ -77,7 +76,7 @@ class Turn:
         self._services, self._client = services, client
         self._stores = body.store is not False
         self._name = instance_name(services, body.model)
-        self._serving = Serving(services, body.model, "chat", keep=Keep(context=body.context_length))
+        self._serving = Serving(services, body.model, "chat", keep=body.to_keep())
         self._output = Output()
         self._began = self._loading = self._loaded = self._reading = self._writing = False
         self.result: ChatResult | None = None
@@ -132,7 +131,8 @@ class Turn:
     def _progress(self, progress: Progress) -> bytes:
         """What is waited for: loading, or, once the model is there, its turn and its prompt."""
         if self._loaded:
-            return self._begin_reading()
+            data = self._begin_reading()
+            return data + event("prompt_processing.progress", progress=progress.done) if _reads(progress) else data
         data = self._begin()
         if not self._loading:
             self._loading = True
@@ -141,7 +141,7 @@ class Turn:
         return data + event("model_load.progress", model_instance_id=self._name, progress=done)
 
     def _begin_reading(self) -> bytes:
-        """The model is in memory. How far it is with a prompt it does not tell: nothing yet, and then all."""
+        """The model is in memory. Of a prompt that is read at once it tells nothing: 0, and then all."""
         if self._reading:
             return b""
         self._reading = True
@@ -171,3 +171,8 @@ class Turn:
             response_id=self._kept.id if self._stores else UNSET,
         )
         return event("chat.end", result=self.result)
+
+
+def _reads(progress: Progress) -> bool:
+    """Whether it is about the prompt, and not about the queue before it."""
+    return progress.stage == "reading" and progress.unit == "ratio"

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from samovar_agent.engine.instances import Keep
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import convert
 from samovar_agent.http.lmstudio.errors import invalid_value, not_implemented
 from samovar_agent.http.lmstudio.reasoning_options import Reasoning, options_of
+from samovar_agent.http.openai.keeping import Ttl, keep_of
 from samovar_agent.models.gguf import GgufHeader
 from samovar_protocol.values import ChatOptions, ModelInfo, Name, Sampling
 
@@ -49,6 +51,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     context_length: Annotated[int, Meta(ge=1, le=100_000_000)] | None = None
     store: bool | None = None  # true where it is left out
     previous_response_id: Annotated[str, Meta(pattern="^resp_", max_length=300)] | None = None
+    ttl: Ttl | None = None  # any request of LM Studio's may have it, says its documentation of loading
 
     def texts(self) -> list[str]:
         """The parts of what the person says; raises `bad_request` for what is no text."""
@@ -61,6 +64,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if isinstance(self.input, str):
             return [self.input]
         return [_text_of(part, f"input[{number}]") for number, part in enumerate(self.input)]
+
+    def to_keep(self) -> Keep:
+        """How the model is loaded where it is not, and how long it then stays."""
+        return keep_of(self.ttl)._replace(context=self.context_length)
 
     def to_sampling(self) -> Sampling:
         """How to sample; raises `bad_request` for a value out of range."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from aiohttp import web
 
+from samovar_agent.http.kept_reply import KeptReply
 from samovar_agent.http.open_work import Job
 from samovar_protocol.values import InstanceInfo, ModelInfo
 
@@ -37,16 +38,16 @@ class Models:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._listed = b""
+        self._listed = KeptReply(b"")
         self._listed_at = -1
 
     async def ls(self, request: web.Request, job: Job) -> web.Response:
         """Models that are ready to be used, and the further names of those in memory."""
         sequence = self._services.events.sequence
         if self._listed_at != sequence:
-            self._listed = msgspec.json.encode(ModelList(data=self._entries()))
+            self._listed = KeptReply(msgspec.json.encode(ModelList(data=self._entries())))
             self._listed_at = sequence
-        return web.Response(body=self._listed, headers=_JSON)
+        return self._listed.answer(request)
 
     async def find(self, request: web.Request, job: Job) -> web.Response:
         """One of them, under any name that a request may use; raises as loading it would."""

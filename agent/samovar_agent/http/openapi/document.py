@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from samovar_agent import __version__
-from samovar_agent.http.dialects import dialect
 from samovar_agent.http.front import Empty, Route
+from samovar_agent.http.openapi.examples import EXAMPLES
 from samovar_agent.http.openapi.failures import ErrorSchemas
+from samovar_agent.http.openapi.places import SERVERS, path_parameter, tag, tags
 from samovar_agent.http.openapi.types import Types
 from samovar_agent.http.request_counts import template
 
@@ -41,6 +42,8 @@ def document(table: Sequence[Route]) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Samovar", "version": __version__, "description": _ABOUT, "license": {"name": "MIT"}},
+        "servers": SERVERS,
+        "tags": tags(operation["tags"][0] for methods in paths.values() for operation in methods.values()),
         "paths": paths,
         "components": {
             "schemas": types.used(paths) | errors.schemas,
@@ -57,19 +60,15 @@ def _operation(route: Route, types: Types, errors: ErrorSchemas) -> Json:
     operation: Json = {
         "operationId": _id(route.method, path),
         "summary": route.about,
-        "tags": [_tag(path)],
+        "tags": [tag(path)],
         "security": _security(route),
         "responses": _replies(route, types) | errors.responses(route),
     }
-    parameters = [
-        {"name": part.strip("{}"), "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for part in path.split("/")
-        if part.startswith("{")
-    ]
+    parameters = [path_parameter(part.strip("{}"), path) for part in path.split("/") if part.startswith("{")]
     if route.request is not None and route.method == "GET":
         parameters += types.parameters(route.request)
     elif route.request is not None:
-        operation["requestBody"] = _body(route, types)
+        operation["requestBody"] = _body(route, types, EXAMPLES.get(f"{route.method} {path}", {}))
     if route.variant is not None:
         parameters += _variant(*route.variant, types)
     if parameters:
@@ -82,13 +81,15 @@ def _id(method: str, path: str) -> str:
     return re.sub(r"\W+", "_", f"{method.lower()}{path}").rstrip("_")
 
 
-def _body(route: Route, types: Types) -> Json:
+def _body(route: Route, types: Types, examples: Mapping[str, Json]) -> Json:
     if route.body == "form":
         return {"required": True, "content": {"multipart/form-data": {"schema": types.form(route.request)}}}
-    return {
-        "required": types.needs_something(route.request),
-        "content": {"application/json": {"schema": types.inline(route.request)}},
-    }
+    content: Json = {"schema": types.inline(route.request)}
+    if examples:
+        content["examples"] = {
+            re.sub(r"\W+", "_", about.lower()): {"summary": about, "value": body} for about, body in examples.items()
+        }
+    return {"required": types.needs_something(route.request), "content": {"application/json": content}}
 
 
 def _variant(header: str, route: Route, types: Types) -> list[Json]:
@@ -120,11 +121,3 @@ def _security(route: Route) -> list[Json]:
         return []
     scopes = [] if route.needs == "any token" else [route.needs] if isinstance(route.needs, str) else [*route.needs]
     return [{}, {"token": scopes}, {"key": scopes}]  # the first: over loopback
-
-
-def _tag(path: str) -> str:
-    """What the route belongs to: the API, and ours by what it is about."""
-    parts = [part for part in path.split("/") if part]
-    if parts[:2] == ["api", "samovar"]:
-        return f"samovar: {parts[2]}"
-    return dialect(path) or (parts[0] if parts else "greeting")

@@ -13,6 +13,11 @@ Json = dict[str, Any]
 
 _PREFIX = "#/components/schemas/"
 _REFERENCE = re.compile(re.escape(f'"{_PREFIX}') + r'([^"]+)"')
+_NAMES = re.compile(r"\w+")
+_VALUES = {"None": "null", "True": "true", "False": "false"}
+_VALUE = re.compile(rf"\b({'|'.join(_VALUES)})\b")
+_FIELD = re.compile(r"(?:^|(?<=\s))- (\w+(?:(?:, | and )\w+)*): ")
+"""How a docstring begins to tell of a field, or of several."""
 
 
 class Types:
@@ -23,7 +28,7 @@ class Types:
         found = msgspec.json.schema_components(wanted, schema_hook=_of_other, ref_template=_PREFIX + "{name}")
         schemas, components = (_renamed(part) for part in found)
         self._schemas: dict[Any, Json] = dict(zip(wanted, schemas, strict=True))
-        self._components: dict[str, Json] = {_short(name): schema for name, schema in components.items()}
+        self._components: dict[str, Json] = {_short(name): _told(schema) for name, schema in components.items()}
 
     def schema(self, kind: Any) -> Json:
         """That of a type, mostly a reference."""
@@ -45,10 +50,12 @@ class Types:
         """The fields as parameters behind the question mark."""
         schema = self.inline(kind)
         required = schema.get("required", [])
-        return [
-            {"name": name, "in": "query", "required": name in required, "schema": _without_null(field)}
-            for name, field in schema["properties"].items()
-        ]
+        found: list[Json] = []
+        for name, field in schema["properties"].items():
+            values = _without_null(field)
+            about = {"description": values.pop("description")} if "description" in values else {}
+            found.append({"name": name, "in": "query", "required": name in required, **about, "schema": values})
+        return found
 
     def form(self, kind: type[msgspec.Struct]) -> Json:
         """The fields as parts of a form; bytes are files."""
@@ -91,10 +98,33 @@ def _references(value: Json) -> set[str]:
     return set(_REFERENCE.findall(json.dumps(value)))
 
 
+def _told(schema: Json) -> Json:
+    """A struct's schema with what its docstring says of a field beside that field, and the rest as its own text.
+
+    "A page. - limit: at most so many." is "A page." of the struct, and "At most so many." of its field `limit`.
+    """
+    fields: Json = schema.get("properties", {})
+    words = _VALUE.sub(lambda value: _VALUES[value[0]], " ".join(schema.get("description", "").split()))
+    found = [one for one in _FIELD.finditer(words) if set(_NAMES.findall(one[1])) & fields.keys()]
+    if not found:
+        return schema
+    about: dict[str, str] = {}
+    for one, end in zip(found, [*(one.start() for one in found[1:]), len(words)], strict=True):
+        meaning = words[one.end() : end].strip()
+        about |= dict.fromkeys(_NAMES.findall(one[1]), meaning[:1].upper() + meaning[1:])
+    properties = {
+        name: field if name not in about else {**field, "description": about[name]} for name, field in fields.items()
+    }
+    told = {**schema, "properties": properties}
+    if own := words[: found[0].start()].strip():
+        return {**told, "description": own}
+    return {name: value for name, value in told.items() if name != "description"}
+
+
 def _without_null(schema: Json) -> Json:
     """A parameter is there or not; nobody can send null."""
     options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
     if len(options) != 1:
-        return schema
+        return {**schema}
     rest = {key: value for key, value in schema.items() if key != "anyOf" and (key, value) != ("default", None)}
     return {**rest, **options[0]}

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from samovar_agent.engine.wire import Began, Cancel, Done, Failed, Piece, Unload
+from samovar_agent.engine.wire import Began, Cancel, Done, Failed, Piece, Reading, Unload
 from samovar_agent.engine.worker import costs
 from samovar_agent.engine.worker.context import Context, NoRoomError
 from samovar_protocol import FailureCode, SamovarError
@@ -24,6 +24,27 @@ def test_a_reply_is_what_the_model_writes() -> None:
     assert finished.finish_reasons == ["length"]
     assert (finished.stats.prompt_tokens, finished.stats.completion_tokens) == (30, 20)
     assert [type(answer) for answer in worker.answers if not isinstance(answer, Piece)][:1] == [Began]
+
+
+def test_how_far_a_long_prompt_is_read_is_told_between_its_steps() -> None:
+    worker = Worker(FakeContext(cells=4000))
+    ids = [worker.submit(prompt(1, 2048), 2), worker.submit([*prompt(1, 2048), *prompt(2, 1000)], 2)]
+    worker.run()
+    worker.submit(prompt(3, 500), 20)
+    worker.run()
+    told = {id_: [one.progress for one in worker.answers if isinstance(one, Reading) and one.id == id_] for id_ in ids}
+    assert told[ids[0]] == [0.25, 0.5, 0.75], "not at the end, which the first token tells"
+    assert told[ids[1]] == sorted(told[ids[1]]) and told[ids[1]][0] > 0.67, "from what is in memory on"
+    assert len([one for one in worker.answers if isinstance(one, Reading)]) == sum(map(len, told.values()))
+    first = [answer for answer in worker.answers if getattr(answer, "id", None) == ids[0]]
+    assert [type(answer) for answer in first[:5]] == [Began, Reading, Reading, Reading, Piece]
+
+
+def test_several_replies_to_a_long_prompt_tell_of_it_once() -> None:
+    worker = Worker(FakeContext(cells=4000))
+    id_ = worker.submit(prompt(1, 1024), 20, options=ChatOptions(n=2))
+    worker.run()
+    assert [one for one in worker.answers if isinstance(one, Reading)] == [Reading(id_, 0.5)]
 
 
 def test_replies_are_the_same_side_by_side_as_alone() -> None:

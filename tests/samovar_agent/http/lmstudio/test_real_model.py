@@ -67,6 +67,14 @@ async def test_a_conversation_from_loading_to_unloading(real: LmStudio) -> None:
     assert (await real.get(f"/api/v0/models/{MODEL}")).json()["state"] == "not-loaded"
 
 
+async def test_a_long_prompt_tells_how_far_it_is_read(real: LmStudio) -> None:
+    asked: dict[str, Any] = {"model": MODEL, "input": "one two three " * 500, "max_output_tokens": 1}
+    events = named_events(await real.chat(**asked, stream=True, context_length=4096))
+    told = [data["progress"] for name, data in events if name == "prompt_processing.progress"]
+    assert told[0] == 0 and told[-1] == 1 and told == sorted(told)
+    assert len(told) >= 4 and 0.2 < told[1] < 0.6, "a step of 512 tokens, and another"
+
+
 async def test_loading_by_name_and_stats_of_version_0(real: LmStudio) -> None:
     body: dict[str, Any] = {"model": MODEL, "context_length": 512, "identifier": "tiny", "echo_load_config": True}
     loaded = (await real.post("/api/v1/models/load", **body)).json()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from samovar_agent.engine.instances import Keep
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import ChatOptions, Progress, Sampling, Text, Thinking, ToolCallArguments, ToolCallBegan
 from tests.samovar_agent.http.conftest import KEY
@@ -49,6 +50,7 @@ async def test_every_parameter_is_honoured(lm: LmStudio) -> None:
             max_output_tokens=9,
             reasoning="off",
             context_length=4000,
+            ttl=90,
             store=False,
             integrations=[],
             stream=False,
@@ -61,7 +63,7 @@ async def test_every_parameter_is_honoured(lm: LmStudio) -> None:
     assert [(message.role, message.content) for message in messages] == [("system", "Be brief."), ("user", "One\nTwo")]
     assert sampling == Sampling(max_tokens=9, **given)
     assert options == ChatOptions(thinking=False)
-    assert lm.instances.keeps[0].context == 4000
+    assert lm.instances.keeps[0] == Keep(ttl_seconds=90, context=4000)
     assert await lm.store.read(lambda db: db.execute("SELECT count(*) FROM responses").fetchone()[0]) == 0
 
 
@@ -130,6 +132,17 @@ async def test_who_waits_is_told_before_the_first_word(lm: LmStudio, until: Unti
         hold.set()
         rest = await response.read()
     assert rest.count(b"prompt_processing.start") == 0 and b"chat.end" in rest
+
+
+async def test_how_far_a_long_prompt_is_read_is_told(lm: LmStudio) -> None:
+    lm.instances.instance(KEY)
+    reading = [Progress(stage="reading", done=done, total=1, unit="ratio") for done in (0.33, 0.66)]
+    lm.instances.items = [Progress(stage="queued", done=3, unit="requests"), *reading, Text(text="Hi")]
+    events = named_events(await lm.chat(stream=True))
+    assert [data["progress"] for name, data in events if name == "prompt_processing.progress"] == [0.0, 0.33, 0.66, 1.0]
+    names = [name for name, _ in events]
+    assert names.count("prompt_processing.start") == names.count("prompt_processing.end") == 1
+    assert not [name for name in names if name.startswith("model_load")]
 
 
 async def test_nothing_said_is_an_empty_message(lm: LmStudio) -> None:

@@ -13,6 +13,7 @@ from samovar_agent.http.errors import bad_request
 from samovar_agent.http.front import Route
 from samovar_agent.http.open_work import OpenWork
 from samovar_agent.http.openapi.document import document
+from samovar_agent.http.openapi.examples import EXAMPLES
 from samovar_agent.http.request_counts import RequestCounts, template
 from samovar_agent.http.routes import routes
 from tests.samovar_agent.http.conftest import Agent, Browser
@@ -78,6 +79,33 @@ def test_streams_parameters_bodies_and_forms() -> None:
     rename = operation("patch", "/api/samovar/conversations/{conversation}")
     assert [one["name"] for one in rename["parameters"]] == ["conversation"]
     assert set(rename["requestBody"]["content"]["application/json"]["schema"]["properties"]) == {"title", "collections"}
+
+
+def test_every_body_has_an_example_and_everything_in_paths_and_parts_its_meaning() -> None:
+    bodies = set()
+    parts = [part["name"] for part in DOCUMENT["tags"]]
+    for path, methods in DOCUMENT["paths"].items():
+        for method, described in methods.items():
+            content = described.get("requestBody", {}).get("content", {})
+            if "application/json" in content:
+                bodies.add(f"{method.upper()} {path}")
+                examples = content["application/json"]["examples"]
+                assert [one["value"] for one in examples.values()] == [*EXAMPLES[f"{method.upper()} {path}"].values()]
+            for parameter in described.get("parameters", []):
+                assert parameter["in"] != "path" or (parameter["description"] and parameter["example"]), path
+            assert len(described["tags"]) == 1 and described["tags"][0] in parts
+    assert set(EXAMPLES) == bodies
+    assert DOCUMENT["servers"][0]["url"] == "/"
+
+
+def test_what_docstrings_say_of_fields_stands_beside_them() -> None:
+    load = operation("post", "/api/samovar/models/load")["requestBody"]["content"]["application/json"]["schema"]
+    assert load["description"] == "Bring a model into memory; one that is there already is returned as it is."
+    assert load["properties"]["ttl_seconds"]["description"] == "Unload after so long without use; null never."
+    journal = {one["name"]: one for one in operation("get", "/api/samovar/network/journal")["parameters"]}
+    assert journal["limit"]["description"] == "At most so many." and "description" not in journal["limit"]["schema"]
+    text = {one["name"]: one for one in operation("get", "/api/samovar/documents/{document}/text")["parameters"]}
+    assert text["start"]["description"] == text["end"]["description"] == "Characters; null for its end."
 
 
 def test_security_says_the_scopes() -> None:
