@@ -212,7 +212,7 @@ async def test_every_change_is_refused_that_a_browser_sends_without_asking(
         ("Origin", OWN),
         ("Referer", "https://evil.test/"),
         ("Referer", ""),
-        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-origin"),
         ("Sec-Fetch-Site", "none"),
         ("sec-fetch-mode", "navigate"),
         ("Sec-Fetch-Dest", "document"),
