@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -68,6 +68,9 @@ _AS_SET = Keep()
 _PLAIN_INFILL = Infill()
 
 
+def _tell_nobody(started: Started) -> None: ...
+
+
 class _Use(NamedTuple):
     """An instance that is loaded and stays so. - place: of the request. - load_seconds: how long loading took."""
 
@@ -88,16 +91,19 @@ class Instances(Residents):
         *,
         client: str = "",
         keep: Keep = _AS_SET,
+        on_start: Callable[[Started], None] = _tell_nobody,
     ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
         """Continue a conversation: progress of waiting and loading, the reply in pieces, and the whole of it last.
 
         - model: of a model or instance; None takes the one in memory, or the only one there is. - client: whose
         request it is; where several wait, clients take turns. - keep: how the model is loaded where it is not, and how
-        long it then stays. Closing the generator, or cancelling who iterates, stops the work within one decode step.
-        Raises what `load` does, `busy`, `deadline_exceeded`, `context_overflow`, `worker_crashed`.
+        long it then stays. - on_start: told how long the prompt is, before the first piece.
+
+        Closing the generator, or cancelling who iterates, stops the work within one decode step. Raises what `load`
+        does, `busy`, `deadline_exceeded`, `context_overflow`, `worker_crashed`.
         """
         generation = Generation(messages=list(messages), sampling=sampling, options=options, client=client)
-        async with contextlib.aclosing(self._generate(model, generation, keep)) as items:
+        async with contextlib.aclosing(self._generate(model, generation, keep, on_start)) as items:
             async for item in items:
                 yield item
 
@@ -121,20 +127,20 @@ class Instances(Residents):
         generation = Generation(
             prompt=prompt, suffix=suffix, infill=infill, sampling=sampling, options=options, client=client
         )
-        async with contextlib.aclosing(self._generate(model, generation, keep)) as items:
+        async with contextlib.aclosing(self._generate(model, generation, keep, _tell_nobody)) as items:
             async for item in items:
                 yield item
 
     async def _generate(
-        self, model: str | None, generation: Generation, keep: Keep
+        self, model: str | None, generation: Generation, keep: Keep, on_start: Callable[[Started], None]
     ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
-        items = self._replies(model, generation, keep)
+        items = self._replies(model, generation, keep, on_start)
         async with contextlib.aclosing(within(generation.options.deadline_seconds, items)) as limited:
             async for item in limited:
                 yield item
 
     async def _replies(
-        self, model: str | None, generation: Generation, keep: Keep
+        self, model: str | None, generation: Generation, keep: Keep, on_start: Callable[[Started], None]
     ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
         reply = ReplyBuilder(generation.options.n)
         async with contextlib.aclosing(self._using(model, "chat", generation.options.priority, keep)) as uses:
@@ -150,7 +156,9 @@ class Instances(Residents):
                             yield output
                         elif isinstance(output, Finished):
                             yield reply.build(instance.model, output, load_seconds)
-                        elif not isinstance(output, Started):
+                        elif isinstance(output, Started):
+                            on_start(output)
+                        else:
                             reply.add(output)
                             yield output
 

@@ -135,7 +135,10 @@ Question = Tokenization | Detokenization | Rendering
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
-    """The request left the queue."""
+    """The request left the queue. - prompt_tokens, cached_tokens: as in `Stats`; 0 where the runtime cannot say yet."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):

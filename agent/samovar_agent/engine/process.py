@@ -155,8 +155,8 @@ class WorkerEngine:
         async with contextlib.aclosing(self._ask(lambda id_: Generate(id_, generation))) as items:
             async for item in items:
                 match item:
-                    case Began():
-                        yield Started()
+                    case Began(_, prompt_tokens, cached_tokens):
+                        yield Started(prompt_tokens=prompt_tokens, cached_tokens=cached_tokens)
                     case Piece(_, delta):
                         yield delta
                     case Finished():

@@ -100,9 +100,11 @@ class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
 
 
 class Began(msgspec.Struct, frozen=True, tag="began"):
-    """This request left the queue."""
+    """This request left the queue. - prompt_tokens, cached_tokens: as in `Stats`."""
 
     id: int
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
 
 
 class Reading(msgspec.Struct, frozen=True, tag="reading"):

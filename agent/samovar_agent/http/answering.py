@@ -6,8 +6,9 @@ the same for all of them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from aiohttp import web
@@ -104,9 +105,9 @@ def request_id() -> dict[str, str]:
     return dict.fromkeys(REQUEST_ID_HEADERS, cause.get() or "")
 
 
-def json_response(body: bytes) -> web.Response:
-    """A whole reply."""
-    return web.Response(body=body, headers={"Content-Type": "application/json", **request_id()})
+def json_response(body: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    """A whole reply. - headers: further ones."""
+    return web.Response(body=body, headers={"Content-Type": "application/json", **request_id(), **headers})
 
 
 async def _send(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from aiohttp import HttpVersion11, web
 
 from samovar_agent.events import cause
-from samovar_agent.http.dialects import error_shape
+from samovar_agent.http.dialects import error_shape, where
 from samovar_agent.http.errors import HttpRefusal, as_samovar_error, error_response
 from samovar_agent.http.guard import Guard, Needs, origin_of
 from samovar_agent.http.incoming import Handler, Incoming
@@ -121,11 +121,11 @@ class Front:
             handler = await self._router.find(request)
             return await handler(request)
         except web.HTTPException as error:
-            return error_response(_of_router(request, error), error_shape(request.path))
+            return error_response(_of_router(request, error), error_shape(request.path, request.headers))
         except ConnectionError:
             raise  # the client went away; there is nobody to tell
         except Exception as error:
-            return error_response(as_samovar_error(error), error_shape(request.path))
+            return error_response(as_samovar_error(error), error_shape(request.path, request.headers))
 
     async def _preflight(self, request: Incoming) -> web.Response:
         """The browser's question before a request that is not simple; asked only for origins that are allowed."""
@@ -165,7 +165,7 @@ def _of_router(request: web.Request, error: web.HTTPException) -> SamovarError:
         return SamovarError(
             FailureCode.NOT_FOUND,
             f"There is no {request.path} here.",
-            hint="/openapi.json describes what there is; OpenAI's API is below /v1, e.g. /v1/chat/completions.",
+            hint=f"/openapi.json describes what there is; {where(request.path, request.headers)}",
         )
     return HttpRefusal(error.status, FailureCode.BAD_REQUEST, error.reason)
 

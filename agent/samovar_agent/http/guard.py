@@ -14,6 +14,7 @@ from typing import Literal
 from aiohttp import web
 
 from samovar_agent.http.binding import Bound
+from samovar_agent.http.dialects import dialect
 from samovar_agent.http.errors import HttpRefusal
 from samovar_agent.http.incoming import Incoming
 from samovar_agent.platforms import connection_user
@@ -26,6 +27,9 @@ Needs = Scope | tuple[Scope, ...] | Literal["any token", "nothing"]
 """What a route asks of a request that needs a token: a scope or several, just any token, or not even that."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+_CURLS = "application/x-www-form-urlencoded"
+"""The type of body that curl sends where it is told none."""
 
 _OWNERS: frozenset[str] = frozenset({"documents", "models", "admin"})
 """Scopes of what only the agent's own user does without a token."""
@@ -81,19 +85,20 @@ class Guard:
     def check_json(self, request: Incoming) -> None:
         """Refuse a change that a browser would send for any page without asking first.
 
-        Programs that say nothing at all about their body are let in, because some do (LiteLLM, to `/api/chat`). A page
-        can do that too, but then the browser says that it is one.
+        Programs that say nothing at all about their body are let in, because some do (LiteLLM, to `/api/chat`), and so
+        is what curl says of any body where it is told nothing, for Ollama's paths, whose documentation asks like that.
+        A page can do both, but then the browser says that it is one.
         """
         if request.method not in _WITH_BODY and not (request.method == "DELETE" and request.can_read_body):
             return
-        if "Content-Type" not in request.headers and not _is_from_a_page(request):
-            return
         if request.content_type != "application/json":
+            if _is_untold(request) and not _is_from_a_page(request):
+                return
             raise HttpRefusal(
                 415,
                 FailureCode.BAD_REQUEST,
                 "The body must be JSON.",
-                hint="Send the header Content-Type: application/json.",
+                hint="Send its type as a header; with curl, -H 'Content-Type: application/json'.",
             )
 
     def check_form(self, request: Incoming) -> None:
@@ -199,9 +204,19 @@ def _host_name(header: str) -> str:
     return "" if port and not port.isdecimal() else name.lower()
 
 
+def _is_untold(request: web.BaseRequest) -> bool:
+    """Whether a program says nothing of its body, or what curl says of any."""
+    told = request.headers.getall("Content-Type", ())
+    return not told or (told == [_CURLS] and dialect(request.path) == "ollama")
+
+
 def _is_from_a_page(request: web.BaseRequest) -> bool:
-    """Whether a browser sends this, as each does that is younger than 2023: one of these headers is always there."""
-    return "Origin" in request.headers or any(name.lower().startswith("sec-fetch-") for name in request.headers)
+    """Whether a browser sends this, as each does that is younger than 2023: one of the first two is always there.
+
+    Older ones send an Origin with most requests of this kind, and otherwise a Referer unless the page forbids it.
+    """
+    names = {name.lower() for name in request.headers}
+    return bool(names & {"origin", "referer"}) or any(name.startswith("sec-fetch-") for name in names)
 
 
 def _secret(request: Incoming) -> str | None:

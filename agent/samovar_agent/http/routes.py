@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from samovar_agent.http.anthropic.routes import HEADER as ANTHROPIC
+from samovar_agent.http.anthropic.errors import HEADER as ANTHROPIC
 from samovar_agent.http.anthropic.routes import routes as anthropic
 from samovar_agent.http.front import Endpoint, Route
 from samovar_agent.http.health import Health, health

@@ -17,7 +17,7 @@ import pytest
 
 from samovar_agent.documents.conversations import ConversationService
 from samovar_agent.engine.instances import Keep
-from samovar_agent.engine.interface import Detokenized, Finished, RenderedPrompt, Tokenization, Tokenized
+from samovar_agent.engine.interface import Detokenized, Finished, RenderedPrompt, Started, Tokenization, Tokenized
 from samovar_agent.engine.reply import ReplyBuilder
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
@@ -98,12 +98,17 @@ class FakeInstances:
         *,
         client: str,
         keep: Keep = Keep(),  # noqa: B008
+        on_start: Callable[[Started], None] = lambda started: None,
     ) -> AsyncGenerator[Progress | AnyDelta | ChatReply, None]:
         self.calls.append((model, messages, sampling, options))
         self.clients.append(client)
         self.keeps.append(keep)
         async with contextlib.aclosing(self._replies(model, options)) as items:
+            started = False
             async for item in items:
+                if not started and not isinstance(item, Progress):
+                    started = True
+                    on_start(Started(prompt_tokens=STATS.prompt_tokens, cached_tokens=STATS.cached_tokens))
                 yield item
 
     async def complete(

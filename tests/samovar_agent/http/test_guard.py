@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from samovar_agent.http import binding, guard
+from samovar_agent.http.dialects import dialect
 from samovar_agent.http.guard import _host_name
 from samovar_agent.http.open_work import OpenWork
 from samovar_agent.http.request_counts import RequestCounts
@@ -22,6 +23,7 @@ from tests.samovar_agent.http.failure_shapes import check_failure
 from tests.samovar_agent.http.fake_documents import FakeDocuments
 from tests.samovar_agent.http.raw import ask
 
+CURLS = "application/x-www-form-urlencoded"
 CORS = "Access-Control-Allow-Origin"
 OWN = "the origin of the server itself"
 UNKNOWN = [("GET", "/nothing"), ("GET", "/v1/nothing"), ("POST", "/v1/nothing"), ("DELETE", "/v1/models")]
@@ -192,9 +194,52 @@ async def test_a_page_must_say_so(agent: Agent, browser: Browser, headers: dict[
 async def test_every_change_is_refused_that_a_browser_sends_without_asking(
     agent: Agent, browser: Browser, method: str, path: str
 ) -> None:
-    for kind in ("text/plain", "application/x-www-form-urlencoded"):
-        answer = await browser.ask(method, path, data=b"{}", headers={"Content-Type": kind})
+    page = {"Referer": "https://evil.test/"}
+    kinds = ["text/plain", "text/plain;charset=UTF-8", "multipart/form-data", CURLS]
+    for headers in ({"Content-Type": kind, **more} for kind in kinds for more in ({}, page)):
+        if headers == {"Content-Type": CURLS} and dialect(path) == "ollama":
+            continue  # what curl sends; see ollama/test_chat.py
+        if headers["Content-Type"] == "multipart/form-data" and path == "/v1/files":
+            continue  # an upload, which has checks of its own
+        answer = await browser.ask(method, path, data=b"{}", headers=headers)
         check_failure(path, answer, 415, "bad_request")
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Origin", OWN),
+        ("Referer", "https://evil.test/"),
+        ("Referer", ""),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Sec-Fetch-Site", "none"),
+        ("sec-fetch-mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+    ],
+)
+async def test_what_a_form_of_a_page_says_is_not_what_curl_says(
+    agent: Agent, browser: Browser, method: str, header: tuple[str, str]
+) -> None:
+    name, value = header[0], agent.url if header[1] == OWN else header[1]
+    path = "/api/chat" if method == "POST" else "/api/delete"
+    answer = await browser.ask(
+        method, path, data=b'{"model": "x", "messages": []}', headers={"Content-Type": CURLS, name: value}
+    )
+    check_failure(path, answer, 415, "bad_request")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.test", "null"])
+async def test_a_foreign_form_is_refused_before_anything_else(agent: Agent, browser: Browser, origin: str) -> None:
+    answer = await browser.ask("POST", "/api/chat", data=b"{}", headers={"Content-Type": CURLS, "Origin": origin})
+    check_failure("/api/chat", answer, 403, "forbidden")
+    assert CORS not in answer.headers
+
+
+async def test_for_the_other_interfaces_curl_is_told_what_to_say(agent: Agent, browser: Browser) -> None:
+    answer = await browser.ask("POST", "/v1/chat/completions", data=b"{}", headers={"Content-Type": CURLS})
+    assert answer.status == 415
+    assert "-H 'Content-Type: application/json'" in answer.error["message"]
 
 
 async def test_json_with_a_charset_is_json(agent: Agent, browser: Browser) -> None:

@@ -237,7 +237,7 @@ class Loop:
         self._cache.make_room(wanted - known)
         if not job.began:
             job.begin(branch.admitted, known)
-            self._answers.append(Began(job.id))
+            self._answers.append(Began(job.id, len(branch.tokens), known))
         curve = self._costs.curve
         if curve is not None and job.generation.options.speculation and not job.exact:
             branch.speculate(curve)

@@ -35,7 +35,7 @@ class ImageBlock(Block, frozen=True, kw_only=True, tag="image"):
 class Citations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the reply shall cite a block."""
 
-    enabled: bool = False
+    enabled: bool | None = None
 
 
 class PlainText(msgspec.Struct, frozen=True, tag_field="type", tag="text", forbid_unknown_fields=True):

@@ -12,6 +12,9 @@ from samovar_agent.events import cause
 from samovar_agent.http.errors import status_of
 from samovar_protocol import FailureCode, SamovarError
 
+HEADER = "anthropic-version"
+"""Says that a request means this API, where another one has the same path; Anthropic's clients always send it."""
+
 _TYPES = {
     401: "authentication_error",
     403: "permission_error",

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
+from samovar_agent.engine.interface import Started
 from samovar_agent.http.anthropic.errors import error_body
 from samovar_agent.http.anthropic.reply import (
     Diagnosis,
@@ -51,10 +52,13 @@ class Events(EventStream):
 class MessageEvents:
     """The events of one stream. Everything but the text is encoded once a block, because this runs for every token.
 
-    - shows_thinking, diagnosed: see `MessagesRequest`.
+    - started: with what of the prompt. - shows_thinking, diagnosed: see `MessagesRequest`.
     """
 
-    def __init__(self, *, id: str, model: str, max_tokens: int, shows_thinking: bool, diagnosed: bool) -> None:
+    def __init__(
+        self, started: Started, *, id: str, model: str, max_tokens: int, shows_thinking: bool, diagnosed: bool
+    ) -> None:
+        self._started = started
         self._id, self._model, self._max_tokens = id, model, max_tokens
         self._shows_thinking, self._diagnosed = shows_thinking, diagnosed
         self._index = -1
@@ -64,11 +68,12 @@ class MessageEvents:
         self._hidden: list[str] = []
 
     def begin(self) -> bytes:
-        """The reply with nothing in it. Its counts are known at the end, which tells them again."""
+        """The reply with nothing in it. Many clients take the counts of the prompt from here, and no others later."""
+        prompt = Stats(prompt_tokens=self._started.prompt_tokens, cached_tokens=self._started.cached_tokens)
         head = MessageHead(
             id=self._id,
             model=self._model,
-            usage=usage(Stats(), 0),
+            usage=usage(prompt, 0),
             diagnostics=Diagnosis() if self._diagnosed else UNSET,
         )
         return _event(b"message_start", b'{"type":"message_start","message":%b}' % _encode(head))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from aiohttp import web
 
+from samovar_agent.engine.interface import Started
 from samovar_agent.http.answering import json_response, last, stream
 from samovar_agent.http.anthropic.events import Events, MessageEvents
 from samovar_agent.http.anthropic.reply import message
 from samovar_agent.http.anthropic.request import MessagesRequest, PromptRequest
+from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.model_names import key_of
+from samovar_agent.http.openai.without_effect import naming
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import Thinking
@@ -22,6 +27,11 @@ from samovar_protocol.values import Thinking
 if TYPE_CHECKING:
     from samovar_agent.services import Services
 
+
+T = TypeVar("T")
+
+_KIND = re.compile(r"'(?P<at>[^']+\.type)' is not valid: Invalid value '(?P<kind>.+)'\.", re.DOTALL)
+"""What is said of an object whose type is none of those that there are."""
 
 _decoder = msgspec.json.Decoder(MessagesRequest)
 _count_decoder = msgspec.json.Decoder(PromptRequest)
@@ -41,7 +51,7 @@ class Messages:
 
     async def create(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
-        body = await read_json(request, _decoder)
+        body = await _read(request, _decoder)
         try:
             return await self._answer(request, job, body)
         except SamovarError as error:
@@ -49,7 +59,7 @@ class Messages:
 
     async def count_tokens(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Tokens of the prompt that `create` would give the model."""
-        body = await read_json(request, _count_decoder)
+        body = await _read(request, _count_decoder)
         messages, options = body.to_messages(), body.to_options()
         try:
             async with job.interruptible():
@@ -60,9 +70,14 @@ class Messages:
 
     async def _answer(self, request: web.Request, job: Job, body: MessagesRequest) -> web.StreamResponse:
         messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
-        items = self._services.instances.generate(body.model, messages, sampling, options, client=job.client)
+        starts: list[Started] = []
+        items = self._services.instances.generate(
+            body.model, messages, sampling, options, client=job.client, on_start=starts.append
+        )
+        headers = naming(body.without_effect(thinks=self._thinks(body.model)))
         if body.stream:
-            return await stream(request, job, items, lambda: self._events(body), kind=Events)
+            kind = partial(_events_with, headers)
+            return await stream(request, job, items, lambda: self._events(body, starts), kind=kind)
         thinking_tokens = 0
 
         def count(item: object) -> None:
@@ -79,11 +94,18 @@ class Messages:
                 thinking_tokens=thinking_tokens,
                 shows_thinking=body.shows_thinking,
                 diagnosed=body.diagnosed,
-            )
+            ),
+            headers,
         )
 
-    def _events(self, body: MessagesRequest) -> MessageEvents:
+    def _thinks(self, name: str) -> bool:
+        """Whether the model can, or may for all that is known of it."""
+        key = key_of(self._services, name)
+        return all("thinking" in model.capabilities for model in self._services.library.ls() if model.key == key)
+
+    def _events(self, body: MessagesRequest, starts: list[Started]) -> MessageEvents:
         return MessageEvents(
+            starts[-1] if starts else Started(),
             id=_new_id(),
             model=key_of(self._services, body.model),
             max_tokens=body.max_tokens,
@@ -100,6 +122,24 @@ class Messages:
             return error
         hint = f"{error.failure.hint} To call one of them so, add '{name[:100]}=MODEL' to the setting models.aliases."
         return SamovarError(error.code, error.failure.message, hint=hint.strip(), details={"param": "model"})
+
+
+async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
+    """The body; raises as `read_json`, which knows no better than that a block's type is not valid."""
+    try:
+        return await read_json(request, decoder)
+    except SamovarError as error:
+        if (found := _KIND.fullmatch(error.failure.message)) is None:
+            raise
+        raise bad_request(
+            f"'{found['kind'][:100]}' is not supported as {found['at']}.",
+            param=found["at"],
+            hint="Leave it out: Anthropic's own tools, files and edits of conversations are not here.",
+        ) from None
+
+
+def _events_with(headers: dict[str, str], request: web.Request, others: dict[str, str]) -> Events:
+    return Events(request, others | headers)
 
 
 def _new_id() -> str:

@@ -35,6 +35,12 @@ _ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {
 Display = Literal["summarized", "omitted"]
 
 
+class BlockBinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do with thinking of another conversation; nobody here looks whose it is, so it is never found."""
+
+    prefix_mismatch_behavior: Literal["error", "drop_block"] | None = None
+
+
 class ThinkingEnabled(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="enabled", forbid_unknown_fields=True
 ):
@@ -42,6 +48,7 @@ class ThinkingEnabled(
 
     budget_tokens: Annotated[int, Meta(ge=1)]
     display: Display | None = None
+    block_binding: BlockBinding | None = None
 
 
 class ThinkingAdaptive(
@@ -50,6 +57,7 @@ class ThinkingAdaptive(
     """Reason first, as much as the model likes."""
 
     display: Display | None = None
+    block_binding: BlockBinding | None = None
 
 
 class ThinkingDisabled(msgspec.Struct, frozen=True, tag_field="type", tag="disabled", forbid_unknown_fields=True):
@@ -189,9 +197,9 @@ class MessagesRequest(PromptRequest, frozen=True, kw_only=True, forbid_unknown_f
     top_k: int | None = None
     stop_sequences: list[str] | None = None
     diagnostics: Diagnostics | None = None
-    # Accepted without effect: nobody here keeps, bills or ranks requests.
+    # Accepted without effect, as the reply says: nobody here keeps, bills or ranks requests.
     metadata: Any = None
-    service_tier: Literal["auto", "standard_only"] | None = None
+    service_tier: Literal["auto", "standard_only"] | None = None  # either is what there is
     # Refused unless they ask for nothing: `_ASKS_FOR_NOTHING`.
     container: Any = None
     fallback_credit_token: Any = None
@@ -224,6 +232,17 @@ class MessagesRequest(PromptRequest, frozen=True, kw_only=True, forbid_unknown_f
         }
         given = {name: value for name, value in values.items() if value is not None}
         return convert(given, Sampling, {"stop": "stop_sequences"})
+
+    def without_effect(self, *, thinks: bool) -> list[str]:
+        """What it asks for in vain, by name. - thinks: whether the model can."""
+        found = ["metadata"] if self.metadata else []
+        if isinstance(self.thinking, ThinkingEnabled | ThinkingAdaptive):
+            found += [] if thinks else ["thinking"]
+            binding = self.thinking.block_binding
+            found += ["thinking.block_binding"] if binding is not None and binding.prefix_mismatch_behavior else []
+        if self.output_config is not None and self.output_config.effort and not thinks:
+            found.append("output_config.effort")
+        return found
 
     @property
     def shows_thinking(self) -> bool:

@@ -14,9 +14,6 @@ from samovar_agent.http.openai.model_names import NAMING_FAILS
 if TYPE_CHECKING:
     from samovar_agent.services import Services
 
-HEADER = "anthropic-version"
-"""Says that a request means this API, where another one has the same path."""
-
 
 def routes(services: Services) -> list[Route]:
     """Replies, the length of prompts, and models."""

@@ -38,20 +38,20 @@ class CustomTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class AutoChoice(msgspec.Struct, frozen=True, tag_field="type", tag="auto", forbid_unknown_fields=True):
     """The model decides."""
 
-    disable_parallel_tool_use: bool = False
+    disable_parallel_tool_use: bool | None = None
 
 
 class AnyChoice(msgspec.Struct, frozen=True, tag_field="type", tag="any", forbid_unknown_fields=True):
     """Some tool must be called."""
 
-    disable_parallel_tool_use: bool = False
+    disable_parallel_tool_use: bool | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tool", forbid_unknown_fields=True):
     """This tool must be called."""
 
     name: Name
-    disable_parallel_tool_use: bool = False
+    disable_parallel_tool_use: bool | None = None
 
 
 class NoChoice(msgspec.Struct, frozen=True, tag_field="type", tag="none", forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.keeping import keep_of
 from samovar_agent.http.openai.model_names import key_of
 from samovar_agent.http.openai.several import silent
+from samovar_agent.http.openai.without_effect import stream_with, without_effect
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import Sampling
 
@@ -47,9 +48,10 @@ class FillIn:
         if body.silent:
             items = silent(items)
         if body.stream:
-            return await stream(request, job, items, lambda: self._reply(body, sampling, body.model))
+            kind = stream_with(without_effect(body))
+            return await stream(request, job, items, lambda: self._reply(body, sampling, body.model), kind=kind)
         reply = await last(items, ChatReply, job)
-        return json_response(self._reply(body, sampling, reply.model).whole(reply))
+        return json_response(self._reply(body, sampling, reply.model).whole(reply), without_effect(body))
 
     def _reply(self, body: InfillRequest, sampling: Sampling, model: str | None) -> InfillReply:
         loaded = self._services.instances.ls()

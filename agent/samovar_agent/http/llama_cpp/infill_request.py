@@ -50,7 +50,7 @@ class InfillRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fi
     json_schema: dict[str, Any] | bool | None = None
     stream: bool | None = None
     response_fields: list[str] | None = None
-    # Accepted without effect, as in llama.cpp itself.
+    # Accepted, and told to be without effect.
     t_max_prompt_ms: Any = None
     # Refused unless they ask for nothing: `_REFUSED`.
     n_cmpl: Any = None

@@ -66,10 +66,12 @@ class Chat:
         model = find_model(self._services, body.model)
         model.check("chat", "chat")
         lines = ReplyLines(_SHAPE, body.model, began)
-        streams = body.stream is not False
+        streams, headers = body.stream is not False, options.to_headers()
         if not messages:
-            return await keep_only(self._services, request, job, model, lines, keep=keep, streams=streams)
+            return await keep_only(
+                self._services, request, job, model, lines, keep=keep, streams=streams, headers=headers
+            )
         if wants_thinking(body.think):
             model.check("thinking", "thinking")
         items = self._services.instances.generate(model.name, messages, sampling, wanted, client=job.client, keep=keep)
-        return await reply(request, job, items, lines, streams=streams)
+        return await reply(request, job, items, lines, streams=streams, headers=headers)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body. - input: nothing to read only loads the model. - truncate: what is too long, unless it is false.
 
-    - options: those about choosing tokens are checked and have no effect; no token is chosen for a vector.
+    - options: those about choosing tokens are checked and have no effect, which the reply says; no token is chosen
+    for a vector.
     """
 
     model: Name
@@ -82,10 +83,10 @@ class Embed:
         texts = [body.input] if isinstance(body.input, str) else body.input
         if texts in ([], [""]):
             await self._load(model, keep, job)
-            return _response(body.model, [], began, 0.0, 0)
+            return _response(body, [], began, 0.0, 0)
         truncate = body.truncate is not False
         reply = await self._embed(model, texts, keep, job, truncate=truncate, dimensions=body.dimensions)
-        return _response(body.model, reply.rows(), began, reply.seconds, reply.prompt_tokens)
+        return _response(body, reply.rows(), began, reply.seconds, reply.prompt_tokens)
 
     async def create_one(self, request: web.Request, job: Job) -> web.Response:
         """One vector."""
@@ -93,9 +94,9 @@ class Embed:
         model, keep = self._model(body)
         if not body.prompt:
             await self._load(model, keep, job)
-            return json_response(msgspec.json.encode(EmbeddingsResponse(embedding=[])))
+            return json_response(msgspec.json.encode(EmbeddingsResponse(embedding=[])), _headers(body))
         reply = await self._embed(model, [body.prompt], keep, job, truncate=True)
-        return json_response(msgspec.json.encode(EmbeddingsResponse(embedding=reply.rows()[0])))
+        return json_response(msgspec.json.encode(EmbeddingsResponse(embedding=reply.rows()[0])), _headers(body))
 
     def _model(self, body: EmbedRequest | EmbeddingsRequest) -> tuple[Meant, Keep]:
         options = body.options or NO_OPTIONS
@@ -128,18 +129,18 @@ class Embed:
         return await once(shorter)
 
 
-def _response(model: str, rows: list[list[float]], began: int, seconds: float, tokens: int) -> web.Response:
+def _response(body: EmbedRequest, rows: list[list[float]], began: int, seconds: float, tokens: int) -> web.Response:
     total = time.perf_counter_ns() - began
-    return json_response(
-        msgspec.json.encode(
-            EmbedResponse(
-                model=model,
-                embeddings=rows,
-                total_duration=total,
-                load_duration=max(
-                    total - round(seconds * 1e9), 0
-                ),  # and waiting, which is nearly nothing where it is loaded
-                prompt_eval_count=tokens,
-            )
-        )
+    found = EmbedResponse(
+        model=body.model,
+        embeddings=rows,
+        total_duration=total,
+        # And waiting, which is nearly nothing where it is loaded.
+        load_duration=max(total - round(seconds * 1e9), 0),
+        prompt_eval_count=tokens,
     )
+    return json_response(msgspec.json.encode(found), _headers(body))
+
+
+def _headers(body: EmbedRequest | EmbeddingsRequest) -> dict[str, str]:
+    return (body.options or NO_OPTIONS).to_headers(writes=False)

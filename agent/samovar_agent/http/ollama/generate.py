@@ -111,11 +111,13 @@ class Generate:
         model = find_model(self._services, body.model)
         model.check("chat", "generate")
         lines = ReplyLines(_SHAPE, body.model, began)
-        streams = body.stream is not False
+        streams, headers = body.stream is not False, options.to_headers()
         if not body.prompt and not body.suffix:
-            return await keep_only(self._services, request, job, model, lines, keep=keep, streams=streams)
+            return await keep_only(
+                self._services, request, job, model, lines, keep=keep, streams=streams, headers=headers
+            )
         items = self._items(body, model, sampling, wanted, keep, job.client)
-        return await reply(request, job, items, lines, streams=streams)
+        return await reply(request, job, items, lines, streams=streams, headers=headers)
 
     def _items(
         self, body: GenerateRequest, model: Meant, sampling: Sampling, wanted: ChatOptions, keep: Keep, client: str

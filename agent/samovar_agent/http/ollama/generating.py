@@ -30,26 +30,38 @@ async def reply(
     lines: ReplyLines,
     *,
     streams: bool,
+    headers: dict[str, str],
 ) -> web.StreamResponse:
-    """The reply, line by line or whole."""
+    """The reply, line by line or whole. - headers: further ones."""
     if not streams:
-        return json_response(lines.whole(await last(items, ChatReply, job)))
-    kind = partial(LineStream, waiting=lines.waiting)
+        return json_response(lines.whole(await last(items, ChatReply, job)), headers)
+    kind = partial(LineStream, waiting=lines.waiting, further=headers)
     return await stream(request, job, items, lambda: lines, kind=kind, told=told)
 
 
 async def keep_only(
-    services: Services, request: web.Request, job: Job, model: Meant, lines: ReplyLines, *, keep: Keep, streams: bool
+    services: Services,
+    request: web.Request,
+    job: Job,
+    model: Meant,
+    lines: ReplyLines,
+    *,
+    keep: Keep,
+    streams: bool,
+    headers: dict[str, str],
 ) -> web.StreamResponse:
-    """Answer a request without a prompt: it loads the model, or unloads it where it is to stay no time at all."""
+    """Answer a request without a prompt: it loads the model, or unloads it where it is to stay no time at all.
+
+    - headers: further ones.
+    """
     if keep.ttl_seconds == 0:
         async with job.interruptible():
             await services.instances.release(model.name)
-        return _only_line(lines.nothing("unload"), streams=streams)
+        return _only_line(lines.nothing("unload"), headers, streams=streams)
     loading = services.instances.ready(model.name, "chat", keep=keep)
     if not streams:
         await last(loading, InstanceInfo, job)
-        return json_response(lines.nothing("load"))
+        return json_response(lines.nothing("load"), headers)
 
     async def load(events: EventStream) -> None:
         async with aclosing(loading):
@@ -58,11 +70,11 @@ async def keep_only(
                     await told(events, item)
         await events.send(lines.nothing("load"))
 
-    return await streamed(request, job, load, kind=partial(LineStream, waiting=lines.waiting))
+    return await streamed(request, job, load, kind=partial(LineStream, waiting=lines.waiting, further=headers))
 
 
-def _only_line(line: bytes, *, streams: bool) -> web.Response:
-    response = json_response(line)
+def _only_line(line: bytes, headers: dict[str, str], *, streams: bool) -> web.Response:
+    response = json_response(line, headers)
     if streams:
         response.content_type = LineStream.CONTENT_TYPE
     return response

@@ -5,8 +5,9 @@ While nothing comes, a line says so that adds nothing to the reply; `samovar` in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -16,17 +17,20 @@ from samovar_agent.http.sse import EventStream
 from samovar_protocol import SamovarError
 from samovar_protocol.values import Progress
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 Waiting = Callable[[str], bytes]
 """Makes the line that adds nothing. - what is waited for, as far as it is known."""
 
 
 class LineStream(EventStream):
-    """See above. - waiting: makes the line that adds nothing."""
+    """See above. - waiting: makes the line that adds nothing. - further: headers."""
 
     CONTENT_TYPE = "application/x-ndjson"
 
-    def __init__(self, request: web.Request, headers: dict[str, str], *, waiting: Waiting) -> None:
-        super().__init__(request, headers)
+    def __init__(
+        self, request: web.Request, headers: dict[str, str], *, waiting: Waiting, further: Mapping[str, str] = _NONE
+    ) -> None:
+        super().__init__(request, {**headers, **further})
         self._line = waiting
         self.HEARTBEAT = waiting("")
 

@@ -5,6 +5,7 @@ A call need not have an id there, and what a tool answers names the tool at most
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -26,11 +27,12 @@ class CalledFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MessageToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A call in an assistant's message."""
+    """A call in an assistant's message. - index: where Open WebUI has it; calls have their order."""
 
     function: CalledFunction
     id: str | None = None
     type: Literal["function"] | None = None
+    index: int | None = None
 
 
 class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,10 +67,34 @@ Messages = Annotated[list[ChatMessage], Meta(max_length=20_000)]
 Tools = Annotated[list[ToolEntry], Meta(max_length=1024)]
 
 
+class _Unanswered:
+    """Calls that wait for an answer, found without going through all of them: there may be very many."""
+
+    def __init__(self) -> None:
+        self._calls: list[ToolCall] = []
+        self._answered: set[int] = set()
+        self._places: dict[tuple[str | None, str | None], deque[int]] = {}
+
+    def add(self, call: ToolCall) -> None:
+        """One more, behind the others."""
+        for key in ((None, None), (call.id, None), (None, call.name), (call.id, call.name)):
+            self._places.setdefault(key, deque()).append(len(self._calls))
+        self._calls.append(call)
+
+    def take(self, id_: str | None, name: str | None) -> ToolCall | None:
+        """The first that an answer can belong to, which then waits no more. - id_, name: as far as the answer says."""
+        places = self._places.get((id_ or None, name or None), deque())
+        while places:
+            if (place := places.popleft()) not in self._answered:
+                self._answered.add(place)
+                return self._calls[place]
+        return None
+
+
 def conversation(messages: Sequence[ChatMessage]) -> list[Message]:
     """The messages as ours; raises `bad_request`."""
     made = 0
-    unanswered: list[ToolCall] = []
+    unanswered = _Unanswered()
     result: list[Message] = []
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
@@ -79,10 +105,9 @@ def conversation(messages: Sequence[ChatMessage]) -> list[Message]:
             made += 1
             arguments = msgspec.json.encode(call.function.arguments or {}).decode()
             calls.append(ToolCall(id=call.id or f"call_{made}", name=call.function.name, arguments=arguments))
-        answered = _answered(message, unanswered) if message.role == "tool" else None
-        if answered is not None:
-            unanswered.remove(answered)
-        unanswered += calls
+        answered = unanswered.take(message.tool_call_id, message.tool_name) if message.role == "tool" else None
+        for made_call in calls:
+            unanswered.add(made_call)
         result.append(
             Message(
                 role=message.role,
@@ -123,14 +148,3 @@ def _check(message: ChatMessage, path: str) -> None:
     for name in ("tool_name", "tool_call_id"):
         if getattr(message, name) and message.role != "tool":
             raise bad_request(f"'{path}.{name}': only a tool's message answers a call.", param=f"{path}.{name}")
-
-
-def _answered(message: ChatMessage, unanswered: Sequence[ToolCall]) -> ToolCall | None:
-    """The call that a tool's message answers: the first that it can be."""
-    for call in unanswered:
-        if message.tool_call_id and call.id != message.tool_call_id:
-            continue
-        if message.tool_name and call.name != message.tool_name:
-            continue
-        return call
-    return None

@@ -1,7 +1,8 @@
 """The `options` of a request: how tokens are chosen, and how the model is loaded.
 
-Those that are left out are what they are in our other interfaces. What says how to compute, which is decided here once
-for all requests, is accepted where it says what is done anyway, and refused elsewhere.
+Those that are left out are what they are in our other interfaces. What would change the reply and is not supported is
+refused, unless it says what is done anyway. What says how to compute, which is decided here once for all requests, is
+accepted, because people have such options in their programs' settings; the reply names it as without effect.
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ import msgspec
 from msgspec import Meta
 
 from samovar_agent.http.json_body import convert, refuse
+from samovar_agent.http.openai.without_effect import naming
 from samovar_protocol.values import Sampling
 
 _AS_IT_IS: Mapping[str, tuple[Any, ...]] = {
     "mirostat": (0,),
     "tfs_z": (1, 1.0),
     "penalize_newline": (True,),
+    "logits_all": (False,),
+    "vocab_only": (False,),
+    "embedding_only": (False,),
+}
+"""Of what is not supported, the values that ask for what is done anyway; null always does."""
+
+_HOW_TO_COMPUTE: dict[str, tuple[Any, ...]] = {
     "numa": (False,),
     "num_batch": (512,),
     "num_gpu": (0, -1),
@@ -26,21 +35,15 @@ _AS_IT_IS: Mapping[str, tuple[Any, ...]] = {
     "num_thread": (0,),
     "low_vram": (False,),
     "f16_kv": (True,),
-    "logits_all": (False,),
-    "vocab_only": (False,),
-    "embedding_only": (False,),
     "use_mmap": (True,),
     "use_mlock": (False,),
+    "num_keep": (),  # nothing of a prompt is ever cut away
 }
-"""Of what is not supported, the values that ask for what is done anyway; null always does."""
+"""The same of what has no effect."""
 
-_HINTS = {
-    "mirostat": "Use temperature, top_p and min_p.",
-    "num_gpu": "Leave it out: models are computed by the processor here.",
-    "num_thread": "Leave it out; the setting engine.threads holds for all models.",
-}
+_HINTS = {"mirostat": "Use temperature, top_p and min_p."}
 
-_SAME_NAME = (
+_SAME_NAME: tuple[str, ...] = (
     "temperature",
     "top_k",
     "top_p",
@@ -51,6 +54,8 @@ _SAME_NAME = (
     "presence_penalty",
     "frequency_penalty",
 )
+_CHOOSES: dict[str, tuple[Any, ...]] = dict.fromkeys((*_SAME_NAME, "num_predict", "seed", "stop"), ())
+"""What is about choosing tokens."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,14 +74,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     repeat_penalty: float | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    # Without effect: nothing of a prompt is ever cut away, and Mirostat is off.
-    num_keep: int | None = None
+    # Refused unless they ask for what is done anyway: `_AS_IT_IS`. The first two are Mirostat's, which is off.
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
-    # Refused unless they ask for what is done anyway: `_AS_IT_IS`.
     mirostat: int | None = None
     tfs_z: float | None = None
     penalize_newline: bool | None = None
+    logits_all: bool | None = None
+    vocab_only: bool | None = None
+    embedding_only: bool | None = None
+    # Without effect: `_HOW_TO_COMPUTE`.
+    num_keep: int | None = None
     numa: bool | None = None
     num_batch: int | None = None
     num_gpu: int | None = None
@@ -84,9 +92,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     num_thread: int | None = None
     low_vram: bool | None = None
     f16_kv: bool | None = None
-    logits_all: bool | None = None
-    vocab_only: bool | None = None
-    embedding_only: bool | None = None
     use_mmap: bool | None = None
     use_mlock: bool | None = None
 
@@ -100,6 +105,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         values["max_tokens"] = self.num_predict if self.num_predict not in (None, 0, -1, -2) else None
         given = {name: value for name, value in values.items() if value is not None}
         return convert(given, Sampling, {"max_tokens": "num_predict"}, at="options")
+
+    def to_headers(self, *, writes: bool = True) -> dict[str, str]:
+        """The header that names those without effect, or nothing. - writes: whether tokens are chosen at all."""
+        harmless = _HOW_TO_COMPUTE if writes else _CHOOSES | _HOW_TO_COMPUTE
+        given = {name: getattr(self, name) for name in harmless}
+        found = [name for name, value in given.items() if value is not None and value not in harmless[name]]
+        return naming(f"options.{name}" for name in found)
 
 
 NO_OPTIONS = Options()

@@ -25,6 +25,7 @@ from samovar_agent.http.ollama.lines import LineStream
 from samovar_agent.http.ollama.named import Named
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.json_strings import one_line
+from samovar_agent.http.openai.without_effect import naming
 from samovar_agent.http.sse import EventStream
 from samovar_agent.models.catalog import Catalog
 from samovar_agent.models.naming import LATEST, meanings
@@ -37,9 +38,8 @@ from samovar_protocol.values import Progress
 if TYPE_CHECKING:
     from samovar_agent.services import Services
 
-_ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {"insecure": (False,), "username": ("",), "password": ("",)}
+_ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {"username": ("",), "password": ("",)}
 _HINTS = {
-    "insecure": "Leave it out: what comes is verified by its digest, whatever brings it.",
     "username": "Set HF_TOKEN for the agent where a model needs permission.",
     "password": "Set HF_TOKEN for the agent where a model needs permission.",
 }
@@ -49,11 +49,14 @@ _SUCCESS = b'{"status":"success"}\n'
 
 
 class PullRequest(Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body. - stream: false answers once, at the end."""
+    """The body. - stream: false answers once, at the end.
+
+    - insecure: without effect, which the reply says; Open WebUI always sends true. All is verified here.
+    """
 
     stream: bool | None = None
-    # Refused unless they ask for nothing.
     insecure: bool | None = None
+    # Refused unless they ask for nothing.
     username: str | None = None
     password: str | None = None
 
@@ -80,12 +83,13 @@ class Pull:
         """Fetch a model, or find that it is here."""
         body = await read_json(request, _decoder)
         refuse(body, _ASKS_FOR_NOTHING, "", hints=_HINTS)
+        headers = naming(["insecure"] if body.insecure else [])
         pulling = Pulling(self._services, wanted_name(body.named), job.client)
         if body.stream is False:
             async with job.interruptible():
                 await pulling.get()
-            return json_response(_SUCCESS)
-        kind = partial(LineStream, waiting=lambda what: _line(pulling.last))
+            return json_response(_SUCCESS, headers)
+        kind = partial(LineStream, waiting=lambda what: _line(pulling.last), further=headers)
         return await streamed(request, job, pulling.tell, kind=kind)
 
 

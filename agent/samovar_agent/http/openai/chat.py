@@ -17,6 +17,7 @@ from samovar_agent.http.openai.chat_reply import completion
 from samovar_agent.http.openai.chat_request import ChatRequest
 from samovar_agent.http.openai.keeping import keep_of
 from samovar_agent.http.openai.model_names import key_of
+from samovar_agent.http.openai.without_effect import stream_with
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import Thinking
 
@@ -40,7 +41,8 @@ class Chat:
             body.model, messages, sampling, options, client=job.client, keep=keep_of(body.ttl)
         )
         if body.stream:
-            return await stream(request, job, items, lambda: self._chunks(body, options.n))
+            kind = stream_with(body.to_headers())
+            return await stream(request, job, items, lambda: self._chunks(body, options.n), kind=kind)
         reasoning_tokens = 0
 
         def count(item: object) -> None:
@@ -56,7 +58,8 @@ class Chat:
                 created=int(time.time()),
                 reasoning_tokens=reasoning_tokens,
                 stats=bool(body.stats),
-            )
+            ),
+            body.to_headers(),
         )
 
     def _chunks(self, body: ChatRequest, n: int) -> Chunks:

@@ -15,8 +15,15 @@ from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import convert, refuse
 from samovar_agent.http.openai.chat_messages import ChatMessage, conversation
 from samovar_agent.http.openai.chat_tools import ToolChoice, ToolEntry, chosen_tools
-from samovar_agent.http.openai.response_format import ResponseFormat, reply_format
+from samovar_agent.http.openai.response_format import ResponseFormat, reply_format, unseen_of
 from samovar_agent.http.openai.sampling_fields import SamplingFields, by_token, given
+from samovar_agent.http.openai.without_effect import (
+    CacheOptions,
+    CacheRetention,
+    Metadata,
+    ServiceTier,
+    without_effect,
+)
 from samovar_protocol.values import ChatOptions, Message, Name, Sampling
 
 _ASKS_FOR_NOTHING: dict[str, tuple[Any, ...]] = {
@@ -61,15 +68,15 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fields=
     logit_bias: dict[str, float] | None = None
     max_completion_tokens: int | None = None  # OpenAI's newer name; wins over max_tokens
     stats: bool | None = None  # told in the reply as LM Studio tells them
-    # Accepted without effect: nobody here keeps, bills, ranks or screens requests, and prefixes are always cached.
-    user: Any = None
-    metadata: Any = None
-    store: Any = None
-    service_tier: Any = None
-    safety_identifier: Any = None
-    prompt_cache_key: Any = None
-    prompt_cache_options: Any = None
-    prompt_cache_retention: Any = None
+    # Accepted, and told to be without effect.
+    user: str | None = None
+    metadata: Metadata | None = None
+    store: bool | None = None
+    service_tier: ServiceTier | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: CacheOptions | None = None
+    prompt_cache_retention: CacheRetention | None = None
     # Refused unless they ask for nothing: `_ASKS_FOR_NOTHING`.
     audio: Any = None
     function_call: Any = None
@@ -109,6 +116,10 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fields=
             "top_logprobs": self.top_logprobs,
         }
         return convert(given(values), ChatOptions, {})
+
+    def to_headers(self) -> dict[str, str]:
+        """What a reply says of parameters without effect."""
+        return without_effect(self, further=unseen_of(self.response_format))
 
     @property
     def wants_usage(self) -> bool:

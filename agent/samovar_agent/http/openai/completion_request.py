@@ -8,9 +8,10 @@ from typing import Any
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import convert
 from samovar_agent.http.openai.chat_request import StreamOptions
-from samovar_agent.http.openai.response_format import ResponseFormat, reply_format
+from samovar_agent.http.openai.response_format import ResponseFormat, reply_format, unseen_of
 from samovar_agent.http.openai.sampling_fields import SamplingFields, by_token, given
 from samovar_agent.http.openai.token_inputs import Inputs, inputs_of
+from samovar_agent.http.openai.without_effect import without_effect
 from samovar_protocol.values import ChatOptions, Name, Sampling
 
 _DEFAULT_TOKENS = 16
@@ -38,7 +39,7 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknow
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     stats: bool | None = None  # told in the reply as LM Studio tells them
-    user: Any = None  # without effect
+    user: str | None = None  # told to be without effect
 
     def check(self) -> None:
         """Raise `bad_request` for parameters that do not fit together."""
@@ -87,6 +88,10 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknow
             "reply_format": reply_format(self.response_format, self.grammar),
         }
         return convert(given(values), ChatOptions, {"top_logprobs": "logprobs"})
+
+    def to_headers(self) -> dict[str, str]:
+        """What a reply says of parameters without effect."""
+        return without_effect(self, further=unseen_of(self.response_format))
 
     @property
     def silent(self) -> bool:

@@ -22,6 +22,7 @@ from samovar_agent.http.openai.completion_request import CompletionRequest
 from samovar_agent.http.openai.keeping import keep_of
 from samovar_agent.http.openai.model_names import key_of
 from samovar_agent.http.openai.several import Generate, Item, silent, together
+from samovar_agent.http.openai.without_effect import stream_with
 from samovar_protocol.replies import ChatReply
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ class Completions:
         texts = Texts(body, self._services.instances, job.client)
         items = texts.items(body.model)
         if body.stream:
-            return await stream(request, job, items, lambda: self._chunks(body, texts.echoes))
+            kind = stream_with(body.to_headers())
+            return await stream(request, job, items, lambda: self._chunks(body, texts.echoes), kind=kind)
         reply = await last(items, ChatReply, job)
         return json_response(
             text_completion(
                 reply, id=new_text_id(), created=int(time.time()), echoes=texts.echoes, stats=bool(body.stats)
-            )
+            ),
+            body.to_headers(),
         )
 
     def _chunks(self, body: CompletionRequest, echoes: Sequence[str]) -> TextChunks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from aiohttp import web
@@ -16,6 +16,7 @@ from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.accounting import PromptUsage
 from samovar_agent.http.openai.keeping import Ttl, keep_of
 from samovar_agent.http.openai.token_inputs import Inputs, inputs_of
+from samovar_agent.http.openai.without_effect import without_effect
 from samovar_protocol.replies import EmbedReply
 from samovar_protocol.values import Name
 
@@ -26,14 +27,14 @@ _FLOAT_BYTES = 4
 
 
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body. - input: a text, the tokens of one, or a list of either. - user: without effect."""
+    """The body. - input: a text, the tokens of one, or a list of either. - user: told to be without effect."""
 
     model: Name
     input: Inputs
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     ttl: Ttl | None = None
-    user: Any = None
+    user: str | None = None
 
     def to_inputs(self) -> list[str | list[int]]:
         """One entry a vector; raises `bad_request` for a mixture of texts and single tokens."""
@@ -73,7 +74,7 @@ class Embeddings:
             body.model, body.to_inputs(), dimensions=body.dimensions, client=job.client, keep=keep_of(body.ttl)
         )
         reply = await last(items, EmbedReply, job)
-        return json_response(embedding_list(reply, body.encoding_format))
+        return json_response(embedding_list(reply, body.encoding_format), without_effect(body))
 
 
 def embedding_list(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> bytes:

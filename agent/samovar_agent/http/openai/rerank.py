@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from aiohttp import web
@@ -13,6 +13,7 @@ from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.accounting import PromptUsage
 from samovar_agent.http.openai.keeping import Ttl, keep_of
+from samovar_agent.http.openai.without_effect import without_effect
 from samovar_protocol.replies import RerankReply
 from samovar_protocol.values import Name
 
@@ -27,7 +28,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RerankRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body. - top_n: only the best so many. - user: without effect."""
+    """The body. - top_n: only the best so many. - user: told to be without effect."""
 
     model: Name
     query: Annotated[str, Meta(min_length=1)]
@@ -35,7 +36,7 @@ class RerankRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     top_n: Annotated[int, Meta(ge=1)] | None = None
     return_documents: bool | None = None
     ttl: Ttl | None = None
-    user: Any = None
+    user: str | None = None
 
     def texts(self) -> list[str]:
         """The documents' texts."""
@@ -91,5 +92,6 @@ class Rerank:
                     results=results,
                     usage=PromptUsage(reply.prompt_tokens, reply.prompt_tokens),
                 )
-            )
+            ),
+            without_effect(body),
         )

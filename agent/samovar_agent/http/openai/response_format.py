@@ -23,8 +23,8 @@ class JsonObjectFormat(msgspec.Struct, frozen=True, tag_field="type", tag="json_
 
 
 class NamedSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A schema. The name and what it is for are not shown to the model; `strict` is accepted either way, because the
-    reply always follows the schema here."""
+    """A schema. - name: for nobody but the client. - description: not shown to the model. - strict: accepted either
+    way, because the reply always follows the schema here."""
 
     schema: Schema
     name: str | None = None
@@ -39,6 +39,12 @@ class JsonSchemaFormat(msgspec.Struct, frozen=True, tag_field="type", tag="json_
 
 
 ResponseFormat = TextFormat | JsonObjectFormat | JsonSchemaFormat
+
+
+def unseen_of(wanted: ResponseFormat | None) -> list[str]:
+    """Paths of what is said to the model, and not shown to it."""
+    described = isinstance(wanted, JsonSchemaFormat) and wanted.json_schema.description
+    return ["response_format.json_schema.description"] if described else []
 
 
 def reply_format(wanted: ResponseFormat | None, grammar: str | None) -> ReplyFormat | None:

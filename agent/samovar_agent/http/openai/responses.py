@@ -21,6 +21,7 @@ from samovar_agent.http.openai.responses_query import InputItemsQuery, RetrieveQ
 from samovar_agent.http.openai.responses_reply import told
 from samovar_agent.http.openai.responses_request import LOGPROBS, RESULTS, Included, ResponseRequest
 from samovar_agent.http.openai.responses_turn import turn_of
+from samovar_agent.http.openai.without_effect import stream_with
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
@@ -61,11 +62,11 @@ class Responses:
             job.check_scope("documents")
         turn = await turn_of(body, tools, self._services, job.client)
         if body.stream:
-            return await streamed(request, job, turn.send, turn.fail)
+            return await streamed(request, job, turn.send, turn.fail, kind=stream_with(body.to_headers()))
         async with job.interruptible(), aclosing(turn.run()) as pieces:
             async for _ in pieces:
                 pass
-        return json_response(msgspec.json.encode(turn.told()))
+        return json_response(msgspec.json.encode(turn.told()), body.to_headers())
 
     async def find(self, request: web.Request, job: Job) -> web.Response:
         """One that is kept."""

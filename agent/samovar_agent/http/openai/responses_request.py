@@ -16,6 +16,13 @@ from samovar_agent.http.json_body import check_depth, convert, refuse
 from samovar_agent.http.openai.keeping import Ttl
 from samovar_agent.http.openai.responses_items import ItemId
 from samovar_agent.http.openai.responses_tools import ToolsGiven, tools_given
+from samovar_agent.http.openai.without_effect import (
+    CacheOptions,
+    CacheRetention,
+    Metadata,
+    ServiceTier,
+    without_effect,
+)
 from samovar_protocol.values import AnyJson, ChatOptions, JsonSchema, Name, ReplyFormat, Sampling
 
 Raw = dict[str, Any]
@@ -29,7 +36,6 @@ _REFUSED: dict[str, tuple[Any, ...]] = {
     "image": ({}, {"context_compression": "auto"}),
     "moderation": (),
     "prompt": (),
-    "prompt_cache_options": ({}, {"mode": "implicit"}),
     "truncation": ("disabled",),
 }
 """Documented parameters that are refused, each with the values that ask for nothing; null always does."""
@@ -50,7 +56,7 @@ RESULTS = "file_search_call.results"
 Included = Literal[
     "file_search_call.results",
     "message.output_text.logprobs",
-    # Thoughts are told in the open, and taken back that way: there is nothing to encrypt.
+    # Told to be without effect: thoughts are told in the open, and taken back that way.
     "reasoning.encrypted_content",
     # Of items that there never are.
     "web_search_call.results",
@@ -70,8 +76,8 @@ class JsonObjectFormat(msgspec.Struct, frozen=True, tag_field="type", tag="json_
 
 
 class JsonSchemaFormat(msgspec.Struct, frozen=True, tag_field="type", tag="json_schema", forbid_unknown_fields=True):
-    """JSON that a schema allows. The name and what it is for are not shown to the model; `strict` is accepted either
-    way, because the reply always follows the schema here."""
+    """JSON that a schema allows. - name: for nobody but the client. - description: not shown to the model. - strict:
+    accepted either way, because the reply always follows the schema here."""
 
     name: Name
     schema: Raw
@@ -106,11 +112,6 @@ class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_obfuscation: Literal[False] | None = None
 
 
-Metadata = Annotated[
-    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
-]
-
-
 class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body. null means the same as leaving out. Ranges are those of `Sampling` and `ChatOptions`."""
 
@@ -135,14 +136,15 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     top_p: float | None = None
     max_output_tokens: int | None = None
     ttl: Ttl | None = None  # LM Studio's: how long the model stays
-    # Kept and told again, without effect: nobody here bills, ranks or screens requests, and prefixes are always cached.
-    metadata: Metadata | None = None
+    metadata: Metadata | None = None  # kept and told again
+    # Told again, and told to be without effect.
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"] | None = None
-    # Accepted without effect: what Codex says of its own session, to whoever counts it.
+    prompt_cache_retention: CacheRetention | None = None
+    # Accepted, and told to be without effect.
+    service_tier: ServiceTier | None = None
+    prompt_cache_options: CacheOptions | None = None
     client_metadata: Any = None
     # Refused unless they ask for nothing: `_REFUSED`.
     access_programs: Any = None
@@ -153,7 +155,6 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     image: Any = None
     moderation: Any = None
     prompt: Any = None
-    prompt_cache_options: Any = None
     truncation: Any = None
 
     def check(self) -> None:
@@ -177,6 +178,14 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                     )
         if self.top_logprobs and not self.includes(LOGPROBS):
             raise bad_request(f"'top_logprobs' needs '{LOGPROBS}' in 'include'.", param="top_logprobs")
+
+    def to_headers(self) -> dict[str, str]:
+        """What a reply says of parameters without effect."""
+        wanted = self.text.format if self.text is not None else None
+        further = ["include"] if self.includes("reasoning.encrypted_content") else []
+        if isinstance(wanted, JsonSchemaFormat) and wanted.description:
+            further.append("text.format.description")
+        return without_effect(self, honoured=("metadata", "store"), further=further)
 
     def includes(self, what: str) -> bool:
         """Whether the client asked for this to be told too."""

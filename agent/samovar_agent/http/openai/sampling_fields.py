@@ -75,13 +75,14 @@ class SamplingFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     grammar: Annotated[str, Meta(max_length=1_000_000)] | None = None  # llama.cpp's, in its own notation
     samplers: str | list[str] | None = None
     ttl: Ttl | None = None
-    # Accepted without effect: of what is refused below, and of how memory is managed. Prefixes are found by themselves.
-    cache_prompt: Any = None
+    # Of how memory is managed; accepted, and told to be without effect. Prefixes are found by themselves.
+    cache_prompt: bool | None = None
+    id_slot: int | None = None
+    n_cache_reuse: int | None = None
+    # They mean something only beside what is refused below.
     dynatemp_exponent: Any = None
-    id_slot: Any = None
     mirostat_eta: Any = None
     mirostat_tau: Any = None
-    n_cache_reuse: Any = None
     xtc_threshold: Any = None
     # Refused unless they ask for nothing: `_REFUSED`.
     dynatemp_range: Any = None

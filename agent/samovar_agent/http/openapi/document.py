@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from samovar_agent import __version__
 from samovar_agent.http.front import Empty, Route
 from samovar_agent.http.openapi.examples import EXAMPLES
-from samovar_agent.http.openapi.failures import ErrorSchemas, statuses
+from samovar_agent.http.openapi.failures import ErrorSchemas
 from samovar_agent.http.openapi.places import SERVERS, path_parameter, tag, tags
 from samovar_agent.http.openapi.types import Types
 from samovar_agent.http.request_counts import template
@@ -62,7 +62,7 @@ def _operation(route: Route, types: Types, errors: ErrorSchemas) -> Json:
         "summary": route.about,
         "tags": [tag(path)],
         "security": _security(route),
-        "responses": _replies(route, types) | errors.responses(route.path, statuses(route)),
+        "responses": _replies(route, types) | errors.responses(route),
     }
     parameters = [path_parameter(part.strip("{}"), path) for part in path.split("/") if part.startswith("{")]
     if route.request is not None and route.method == "GET":

@@ -6,7 +6,7 @@ The shapes are not written down a second time: they are read from bodies that th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container
 from contextvars import Context
 from typing import Any
 
@@ -80,15 +80,21 @@ class ErrorSchemas:
     def __init__(self) -> None:
         self.schemas: dict[str, Json] = {}
 
-    def responses(self, path: str, statuses: Iterable[int]) -> dict[str, Json]:
-        """What a route at this path answers where it fails."""
-        shape = error_shape(path)
-        name = f"{dialect(path).title()}ErrorBody"
+    def responses(self, route: Route) -> dict[str, Json]:
+        """What a route answers where it fails."""
+        schema = self._reference(route.path, ())
+        if route.variant is not None:
+            schema = {"anyOf": [schema, self._reference(route.path, {route.variant[0]})]}
+        content = {"application/json": {"schema": schema}}
+        return {str(status): {"description": _ABOUT[status], "content": content} for status in statuses(route)}
+
+    def _reference(self, path: str, headers: Container[str]) -> Json:
+        shape = error_shape(path, headers)
+        name = f"{dialect(path, headers).title()}ErrorBody"
         if name not in self.schemas:
             bodies = [Context().run(_body, shape, sample, request) for sample in _SAMPLES for request in _REQUESTS]
             self.schemas[name] = _described(bodies)
-        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-        return {str(status): {"description": _ABOUT[status], "content": content} for status in statuses}
+        return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _body(shape: ErrorBody, error: SamovarError, request: str | None) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 
+from samovar_agent.engine.interface import Started
 from samovar_agent.http.anthropic.events import MessageEvents
 from samovar_agent.http.anthropic.signature import holding
 from samovar_protocol.replies import ChatReply
@@ -18,7 +19,12 @@ STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 def events(*, shows_thinking: bool = True, diagnosed: bool = False, max_tokens: int = 9) -> MessageEvents:
     return MessageEvents(
-        id="msg_1", model="p/m", max_tokens=max_tokens, shows_thinking=shows_thinking, diagnosed=diagnosed
+        Started(prompt_tokens=12, cached_tokens=4),
+        id="msg_1",
+        model="p/m",
+        max_tokens=max_tokens,
+        shows_thinking=shows_thinking,
+        diagnosed=diagnosed,
     )
 
 
@@ -56,9 +62,9 @@ def test_the_beginning() -> None:
             "stop_reason": None,
             "stop_sequence": None,
             "usage": {
-                "input_tokens": 0,
+                "input_tokens": 8,
                 "cache_creation_input_tokens": 0,
-                "cache_read_input_tokens": 0,
+                "cache_read_input_tokens": 4,
                 "output_tokens": 0,
                 "output_tokens_details": {"thinking_tokens": 0},
                 "service_tier": "standard",

@@ -70,6 +70,8 @@ async def test_a_streamed_reply(asking: Asking) -> None:
         "message_stop",
     ]
     assert events[0][1]["message"]["model"] == KEY
+    first = events[0][1]["message"]["usage"]
+    assert first == {**USAGE, "output_tokens": 0}, "clients take the length of the prompt from here"
     assert [data["delta"]["text"] for _, data in events[2:4]] == ["Hi", " there"]
     assert events[5][1]["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
     assert events[5][1]["usage"] == USAGE

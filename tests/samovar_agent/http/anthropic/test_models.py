@@ -3,6 +3,7 @@
 import pytest
 
 from samovar_protocol.values import InstanceInfo
+from tests.samovar_agent.http.anthropic.conftest import error_of
 from tests.samovar_agent.http.conftest import KEY, Agent, Answer, Browser, model
 
 HEADERS = {"anthropic-version": "2023-06-01"}
@@ -64,6 +65,31 @@ async def test_pages(agent: Agent, browser: Browser, query: str, ids: range, mor
     assert [entry["id"] for entry in body["data"]] == [f"x/{number}" for number in ids]
     assert body["has_more"] is more
     assert body["first_id"] == (f"x/{ids[0]}" if ids else None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "type_"),
+    [
+        ("GET", "/v1/models/no/such", 404, "not_found_error"),
+        ("GET", "/v1/models?limit=0", 400, "invalid_request_error"),
+        ("DELETE", "/v1/models", 405, "invalid_request_error"),
+        ("GET", "/v1/nothing", 404, "not_found_error"),
+        ("POST", "/v1/messages/batches", 404, "not_found_error"),
+        ("POST", "/v1/complete", 404, "not_found_error"),
+        ("GET", "/v1/files?beta=true", 400, "invalid_request_error"),
+    ],
+)
+async def test_failures_have_their_clients_shape(
+    agent: Agent, browser: Browser, method: str, path: str, status: int, type_: str
+) -> None:
+    answer = await browser.ask(method, path, headers=HEADERS)
+    assert answer.status == status
+    assert error_of(answer)["type"] == type_
+
+
+async def test_who_looks_for_more_is_told_what_there_is(agent: Agent, browser: Browser) -> None:
+    message = error_of(await browser.ask("POST", "/v1/messages/batches", headers=HEADERS))["message"]
+    assert "/v1/messages/count_tokens" in message and "OpenAI" not in message
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,12 @@ async def test_a_conversation(real: anthropic.AsyncAnthropic) -> None:
     assert first.usage.input_tokens + (first.usage.cache_read_input_tokens or 0) == counted.input_tokens
     messages += [{"role": "assistant", "content": first.content}, user("And of Norway?")]
     async with real.messages.stream(**{**ASKED, "max_tokens": 3}, messages=messages, system=system) as stream:
+        (began,) = [event.message.usage async for event in stream if event.type == "message_start"]
         second = await stream.get_final_message()
     assert (second.stop_reason, second.usage.output_tokens) == ("max_tokens", 3)
     assert (second.usage.cache_read_input_tokens or 0) >= counted.input_tokens - 1, "what was computed for the first"
+    assert began.cache_read_input_tokens == second.usage.cache_read_input_tokens
+    assert began.input_tokens == second.usage.input_tokens > 0, "known from the first event on"
 
 
 async def test_a_stop_sequence_ends_it_and_is_named(real: anthropic.AsyncAnthropic) -> None:

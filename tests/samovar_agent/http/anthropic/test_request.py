@@ -1,18 +1,20 @@
 """What a body asks for reaches the engine, or is refused by name."""
 
 import inspect
-from typing import Any
+from typing import Any, Required, get_args, get_origin, get_type_hints
 
 import pytest
 from anthropic.resources.beta.messages import AsyncMessages as BetaMessages
 from anthropic.resources.messages import AsyncMessages
-from anthropic.types import message_count_tokens_params, message_create_params
+from anthropic.types import content_block_param, message_count_tokens_params, message_create_params
+from anthropic.types.beta import beta_content_block_param
 from anthropic.types.beta import message_create_params as beta_params
 
+from samovar_agent.http.anthropic.blocks import AnyBlock
 from samovar_agent.http.anthropic.request import _ASKS_FOR_NOTHING, MessagesRequest, PromptRequest
 from samovar_protocol.values import ChatOptions, JsonSchema, NamedTool, Sampling, Tool
 from tests.samovar_agent.http.anthropic.conftest import Asking, error_of, message_body
-from tests.samovar_agent.http.conftest import Browser
+from tests.samovar_agent.http.conftest import KEY, Browser, model
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 CLOCK = {"name": "clock", "description": "The time.", "input_schema": SCHEMA}
@@ -73,6 +75,10 @@ CLOCK_TOOL = Tool(name="clock", description="The time.", parameters=SCHEMA)
         ),
         ({"thinking": {"type": "disabled"}}, ChatOptions(thinking=False)),
         ({"thinking": {"type": "adaptive", "display": "summarized"}}, ChatOptions(thinking=True)),
+        (
+            {"tools": [CLOCK], "tool_choice": {"type": "auto", "disable_parallel_tool_use": None}},
+            ChatOptions(tools=[CLOCK_TOOL]),
+        ),
         (
             {"thinking": {"type": "enabled", "budget_tokens": 1024}},
             ChatOptions(thinking=True, thinking_budget=1024),
@@ -327,3 +333,69 @@ async def test_10000_messages(asking: Asking) -> None:
     messages = [{"role": ("user", "assistant")[at % 2], "content": str(at)} for at in range(9999)]
     found, _, _ = await asking.asked(messages=messages)
     assert len(found) == 9999
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({}, None),
+        ({"metadata": {}, "service_tier": "auto", "thinking": {"type": "disabled"}}, None),
+        ({"metadata": {"user_id": "me"}, "service_tier": "standard_only"}, "metadata"),
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}, "output_config.effort, thinking"),
+        (
+            {
+                "thinking": {
+                    "type": "enabled",
+                    "budget_tokens": 9,
+                    "block_binding": {"prefix_mismatch_behavior": "error"},
+                }
+            },
+            "thinking, thinking.block_binding",
+        ),
+    ],
+)
+async def test_what_is_asked_for_in_vain_is_named(
+    asking: Asking, stream: bool, body: dict[str, Any], named: str | None
+) -> None:
+    """Coding agents ask any model to think, and say who their user is."""
+    answer = await asking.create(stream=stream, **body)
+    assert (answer.status, answer.headers.get("Samovar-Without-Effect")) == (200, named)
+
+
+async def test_a_model_that_thinks_is_not_asked_in_vain(asking: Asking) -> None:
+    asking.agent.library.models = [model(KEY, capabilities=["chat", "thinking"])]
+    answer = await asking.create(thinking={"type": "adaptive", "block_binding": {}}, output_config={"effort": "low"})
+    assert (answer.status, answer.headers.get("Samovar-Without-Effect")) == (200, None)
+
+
+NOT_HERE = [
+    "advisor_tool_result", "bash_code_execution_tool_result", "code_execution_tool_result", "compaction",
+    "container_upload", "fallback", "mcp_tool_listing", "mcp_tool_result", "mcp_tool_use", "server_tool_use",
+    "text_editor_code_execution_tool_result", "tool_search_tool_result", "web_fetch_tool_result",
+    "web_search_tool_result",
+]  # fmt: skip
+"""Kinds of blocks that only Anthropic's service makes or reads."""
+
+
+def kinds(union: Any) -> set[str]:
+    """What `type` can be in these parameters."""
+    return {get_args(found)[0] for one in get_args(union) if (found := _type_of(one)) is not None}
+
+
+def _type_of(one: Any) -> Any:
+    found = get_type_hints(one).get("type") if isinstance(one, type) else None
+    return get_args(found)[0] if get_origin(found) is Required else found
+
+
+def test_every_documented_block_is_known() -> None:
+    documented = kinds(content_block_param.ContentBlockParam) | kinds(beta_content_block_param.BetaContentBlockParam)
+    assert {"text", "server_tool_use", "fallback"} <= documented, "they were found"
+    here = {one.__struct_config__.tag for one in get_args(AnyBlock)}
+    assert documented == {*here, *NOT_HERE} & documented
+
+
+@pytest.mark.parametrize("kind", NOT_HERE)
+async def test_what_only_anthropic_makes_is_refused_by_name(asking: Asking, kind: str) -> None:
+    said = await asking.refused(messages=[{"role": "user", "content": [{"type": kind}]}])
+    assert said.startswith(f"'{kind}' is not supported as messages[0].content[0].type. Leave it out")

@@ -96,7 +96,7 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
     ("show", {"model": NAME, "verbose": True}),
     ("show", {"model": NAME, "system": "x"}),
     ("pull", {"model": 5}),
-    ("pull", {"model": "a/b", "insecure": True}),
+    ("pull", {"model": "a/b", "insecure": "yes"}),
     ("copy", {"source": NAME}),
     ("copy", {"source": "nobody", "destination": "x"}),
     ("copy", {"source": NAME, "destination": "../../x"}),

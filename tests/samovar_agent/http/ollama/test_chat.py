@@ -10,6 +10,7 @@ from samovar_agent.engine.instances import Keep
 from samovar_agent.http import sse
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import AnyJson, JsonSchema, Progress, Text, ToolCall, ToolCallArguments, ToolCallBegan
+from tests.samovar_agent.http.conftest import Answer
 from tests.samovar_agent.http.ollama.conftest import EMBEDDER, FILLER, KEY, NAME, OllamaAgent, lines, sentence
 
 LOADING = Progress(stage="loading", done=1, total=2)
@@ -169,3 +170,29 @@ async def test_what_ollamas_own_program_sends(served: OllamaAgent) -> None:
     assert (await served.post("pull", model="a/b", name="", username="", password="")).status == 200
     for answer in (await served.chat(_debug_render_only=True), await served.generate(_debug_render_only=True)):
         assert answer.status == 400 and "debug_render_only" in sentence(answer)
+
+
+async def test_curl_as_ollamas_documentation_has_it(served: OllamaAgent) -> None:
+    """Without a word about the body, whose type curl then makes up."""
+
+    async def curl(method: str, path: str, body: Any) -> Answer:
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "curl/8.5.0", "Accept": "*/*"}
+        return await served.browser.ask(method, path, data=json.dumps(body).encode(), headers=headers)
+
+    chat = {"model": NAME, "messages": [{"role": "user", "content": "Hi"}], "stream": False}
+    assert (await curl("POST", "/api/chat", chat)).json()["done"]
+    assert (await curl("POST", "/api/copy", {"source": NAME, "destination": "mine"})).status == 200
+    assert (await curl("DELETE", "/api/delete", {"model": "mine"})).status == 200
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("more", [{}, {"messages": []}, {"messages": [], "keep_alive": 0}])
+async def test_options_without_effect_are_named_and_break_nothing(
+    served: OllamaAgent, stream: bool, more: dict[str, Any]
+) -> None:
+    """What people set in Open WebUI or take over from a Modelfile."""
+    options = {"num_gpu": 99, "num_thread": 8, "use_mmap": False, "num_ctx": 64}
+    answer = await served.chat(options=options, stream=stream, **more)
+    assert answer.status == 200
+    assert answer.headers["Samovar-Without-Effect"] == "options.num_gpu, options.num_thread, options.use_mmap"
+    assert "Samovar-Without-Effect" not in (await served.chat(stream=stream, **more)).headers

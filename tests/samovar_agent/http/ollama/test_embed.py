@@ -45,3 +45,10 @@ async def test_the_older_way(served: OllamaAgent) -> None:
 async def test_a_model_without_vectors(served: OllamaAgent) -> None:
     answer = await served.post("embed", model=NAME, input="a")
     assert (answer.status, sentence(answer)) == (400, f'"{NAME}" does not support embeddings.')
+
+
+async def test_options_without_effect_are_named(served: OllamaAgent) -> None:
+    options = {"temperature": 0.5, "num_thread": 2, "num_ctx": 64}
+    for path, more in (("embed", {"input": "a"}), ("embeddings", {"prompt": "a"}), ("embeddings", {})):
+        answer = await served.post(path, model=EMBEDDER, options=options, **more)
+        assert answer.headers["Samovar-Without-Effect"] == "options.num_thread, options.temperature"

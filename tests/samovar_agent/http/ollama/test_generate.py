@@ -76,3 +76,9 @@ async def test_what_is_refused_is_named(served: OllamaAgent, body: dict[str, Any
 async def test_nothing_asked_for_is_nothing_refused(served: OllamaAgent) -> None:
     answer = await served.generate(template="", context=[], images=[], width=0, height=None, steps=0, raw=False)
     assert answer.status == 200
+
+
+async def test_options_without_effect_are_named(served: OllamaAgent) -> None:
+    for more in ({}, {"stream": False}, {"prompt": ""}):
+        answer = await served.generate(options={"num_batch": 1024}, **more)
+        assert (answer.status, answer.headers["Samovar-Without-Effect"]) == (200, "options.num_batch")

@@ -1,3 +1,4 @@
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -54,6 +55,55 @@ def test_an_id_finds_the_name() -> None:
         {"role": "tool", "content": "2", "tool_call_id": "b"},
     )
     assert (said[1].tool_call_id, said[1].name) == ("b", "add")
+
+
+def test_each_answer_belongs_to_one_call() -> None:
+    """However the answers name their calls, and in whatever order they come."""
+    said = converted(
+        {"role": "assistant", "tool_calls": [call("add", id="a"), call("add", id="a"), call("sub", id="b")]},
+        {"role": "tool", "content": "1", "tool_name": "add", "tool_call_id": "a"},
+        {"role": "tool", "content": "2", "tool_call_id": "b"},
+        {"role": "tool", "content": "3", "tool_name": "sub"},
+        {"role": "tool", "content": "4"},
+        {"role": "tool", "content": "5", "tool_call_id": "a"},
+    )
+    names = [(message.tool_call_id, message.name) for message in said[1:]]
+    assert names == [("a", "add"), ("b", "sub"), (None, "sub"), ("a", "add"), ("a", None)]
+
+
+def test_answers_are_found_without_going_through_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body may hold hundreds of thousands of calls, and the loop serves everybody."""
+    looked_at = 0
+
+    class Counting(deque[int]):
+        def popleft(self) -> int:
+            nonlocal looked_at
+            looked_at += 1
+            return super().popleft()
+
+    monkeypatch.setattr("samovar_agent.http.ollama.messages.deque", Counting)
+    calls, answers = 3000, 3000
+    converted(
+        {"role": "assistant", "tool_calls": [call(f"f{at}", id=f"a{at}") for at in range(calls)]},
+        *({"role": "tool", "tool_call_id": f"a{at}", "tool_name": "nobody"} for at in range(answers)),
+        *({"role": "tool", "tool_call_id": f"a{at}"} for at in reversed(range(answers))),
+        *({"role": "tool"} for _ in range(answers)),
+    )
+    assert looked_at <= 4 * calls, "each place at most once"
+
+
+def test_as_open_webui_sends_calls() -> None:
+    """With the place of a call beside its function, where replies have it inside."""
+    said = converted(
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [call("add", index=0, id="a"), call("sub", index=1, id=None)],
+        },
+        {"role": "tool", "content": "2", "tool_call_id": "a"},
+    )
+    assert [(one.id, one.name) for one in said[0].tool_calls] == [("a", "add"), ("call_2", "sub")]
+    assert said[1].name == "add"
 
 
 @pytest.mark.parametrize(

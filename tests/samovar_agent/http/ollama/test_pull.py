@@ -88,10 +88,18 @@ async def test_a_transfer_that_stands_still_shows_life(served: OllamaAgent, monk
     assert read[2] == read[3] == {**PULLING, "completed": 40} and read[-1] == {"status": "success"}
 
 
-@pytest.mark.parametrize(("name", "value"), [("insecure", True), ("username", "me"), ("password", "x")])
+@pytest.mark.parametrize(("name", "value"), [("username", "me"), ("password", "x")])
 async def test_what_is_refused(served: OllamaAgent, name: str, value: Any) -> None:
     answer = await served.post("pull", model="a/b", **{name: value})
     assert answer.status == 400 and name in sentence(answer) and not served.downloads.asked
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_as_open_webui_asks(served: OllamaAgent, stream: bool) -> None:
+    """It sends both names, and wants any source to be good enough; nothing is taken unverified all the same."""
+    answer = await served.post("pull", name="a/b", model="a/b", insecure=True, stream=stream)
+    assert (answer.status, answer.headers["Samovar-Without-Effect"]) == (200, "insecure")
+    assert served.downloads.asked == [Get(name="a/b")]
 
 
 def test_names_of_the_catalog_and_of_the_hub() -> None:

@@ -98,7 +98,7 @@ async def test_what_changes_nothing(responses: ResponsesAgent, body: dict[str, A
         ({"prompt": {"id": "p"}}, "prompt"),
         ({"context_management": [{"type": "compaction"}]}, "context_management"),
         ({"moderation": {"model": "m"}}, "moderation"),
-        ({"prompt_cache_options": {"prewarm": True}}, "prompt_cache_options"),
+        ({"prompt_cache_options": {"prewarm": True}}, "prompt_cache_options.prewarm"),
         ({"access_programs": {"cyber": "standard"}}, "access_programs"),
         ({"image": {"context_compression": "enabled"}}, "image"),
         ({"text": {"verbosity": "low"}}, "text.verbosity"),

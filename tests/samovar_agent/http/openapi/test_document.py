@@ -120,11 +120,13 @@ def test_failures_have_the_shape_of_their_dialect(route: Route) -> None:
     responses = operation(route.method.lower(), template(route.path))["responses"]
     assert {"403", "500", "503"} < set(responses)
     assert ("401" in responses) == (route.needs != "nothing")
-    reference = responses["503"]["content"]["application/json"]["schema"]["$ref"]
-    schema = DOCUMENT["components"]["schemas"][reference.rpartition("/")[2]]
-    body = json.loads(error_shape(route.path)(bad_request("No.", param="x")))
-    assert set(body) <= set(schema["properties"])
-    assert set(schema["required"]) <= set(body)
+    told = responses["503"]["content"]["application/json"]["schema"]
+    headers = [(), *([{route.variant[0]}] if route.variant else [])]
+    for header, option in zip(headers, told.get("anyOf", [told]), strict=True):
+        schema = DOCUMENT["components"]["schemas"][option["$ref"].rpartition("/")[2]]
+        body = json.loads(error_shape(route.path, header)(bad_request("No.", param="x")))
+        assert set(body) <= set(schema["properties"])
+        assert set(schema["required"]) <= set(body)
 
 
 async def test_it_is_served_and_made_once(agent: Agent, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
