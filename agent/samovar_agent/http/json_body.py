@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +17,8 @@ from samovar_protocol import FailureCode, SamovarError
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest body, also after decompression. The same as a frame of the control socket."""
+
+_LARGE_BYTES = 256 * 1024
 
 MAX_DEPTH = 100
 """Deepest nesting of what is kept or told again as it came; deeper than that, encoding could run out of stack."""
@@ -43,7 +47,8 @@ async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T], *, i
     except web.RequestPayloadError as error:
         raise bad_request("The body did not arrive whole, or its compression is broken.") from error
     try:
-        return decoder.decode(body or if_empty)
+        with _no_collection(len(body)):
+            return decoder.decode(body or if_empty)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
     except RecursionError:
@@ -61,6 +66,19 @@ def convert(values: object, to: type[T], names: dict[str, str] | None = None, *,
         return msgspec.convert(values, to)
     except msgspec.ValidationError as error:
         raise invalid(error, names, at=at) from None
+
+
+@contextmanager
+def _no_collection(size: int) -> Iterator[None]:
+    """Spare everybody that Python looks at all of a large body again and again while it grows; it holds no cycles."""
+    if size < _LARGE_BYTES or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def check_depth(*values: object) -> None:
