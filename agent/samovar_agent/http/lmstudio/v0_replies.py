@@ -99,7 +99,7 @@ class Replies:
         )
         reply = await last(items, EmbedReply, job)
         added = additions(self._services, serving.instance, embedding_stats(reply))
-        return json_response(with_additions(embedding_list(reply, body.encoding_format), added))
+        return json_response(with_additions(await embedding_list(reply, body.encoding_format), added))
 
     async def _stream(
         self,

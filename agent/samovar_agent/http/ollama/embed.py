@@ -17,6 +17,7 @@ from samovar_agent.http.ollama.model_names import Meant, find_model
 from samovar_agent.http.ollama.options import NO_OPTIONS, Options
 from samovar_agent.http.ollama.truncating import shortened
 from samovar_agent.http.open_work import Job
+from samovar_agent.http.vectors import json_list, numbers
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import EmbedReply
 from samovar_protocol.values import InstanceInfo, Name
@@ -83,10 +84,11 @@ class Embed:
         texts = [body.input] if isinstance(body.input, str) else body.input
         if texts in ([], [""]):
             await self._load(model, keep, job)
-            return _response(body, [], began, 0.0, 0)
+            return _response(body, b"[]", began, 0.0, 0)
         truncate = body.truncate is not False
         reply = await self._embed(model, texts, keep, job, truncate=truncate, dimensions=body.dimensions)
-        return _response(body, reply.rows(), began, reply.seconds, reply.prompt_tokens)
+        rows = await json_list(reply, lambda _, vector: numbers(vector))
+        return _response(body, rows, began, reply.seconds, reply.prompt_tokens)
 
     async def create_one(self, request: web.Request, job: Job) -> web.Response:
         """One vector."""
@@ -129,17 +131,19 @@ class Embed:
         return await once(shorter)
 
 
-def _response(body: EmbedRequest, rows: list[list[float]], began: int, seconds: float, tokens: int) -> web.Response:
+def _response(body: EmbedRequest, rows: bytes, began: int, seconds: float, tokens: int) -> web.Response:
+    """The reply. - rows: its vectors as JSON."""
     total = time.perf_counter_ns() - began
     found = EmbedResponse(
         model=body.model,
-        embeddings=rows,
+        embeddings=[],
         total_duration=total,
         # And waiting, which is nearly nothing where it is loaded.
         load_duration=max(total - round(seconds * 1e9), 0),
         prompt_eval_count=tokens,
     )
-    return json_response(msgspec.json.encode(found), _headers(body))
+    around = msgspec.json.encode(found)
+    return json_response(around.replace(b'"embeddings":[]', b'"embeddings":' + rows, 1), _headers(body))
 
 
 def _headers(body: EmbedRequest | EmbeddingsRequest) -> dict[str, str]:

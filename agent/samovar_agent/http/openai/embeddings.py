@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -17,13 +16,12 @@ from samovar_agent.http.openai.accounting import PromptUsage
 from samovar_agent.http.openai.keeping import Ttl, keep_of
 from samovar_agent.http.openai.token_inputs import Inputs, inputs_of
 from samovar_agent.http.openai.without_effect import without_effect
+from samovar_agent.http.vectors import json_list, numbers
 from samovar_protocol.replies import EmbedReply
 from samovar_protocol.values import Name
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
-
-_FLOAT_BYTES = 4
 
 
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,23 +72,16 @@ class Embeddings:
             body.model, body.to_inputs(), dimensions=body.dimensions, client=job.client, keep=keep_of(body.ttl)
         )
         reply = await last(items, EmbedReply, job)
-        return json_response(embedding_list(reply, body.encoding_format), without_effect(body))
+        return json_response(await embedding_list(reply, body.encoding_format), without_effect(body))
 
 
-def embedding_list(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> bytes:
+async def embedding_list(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> bytes:
     """The whole reply."""
-    return msgspec.json.encode(
-        EmbeddingList(
-            data=[Embedding(index=index, embedding=vector) for index, vector in enumerate(_vectors(reply, encoding))],
-            model=reply.model,
-            usage=PromptUsage(reply.prompt_tokens, reply.prompt_tokens),
-        )
-    )
 
+    def entry(index: int, vector: bytes) -> Embedding:
+        embedding = base64.b64encode(vector).decode() if encoding == "base64" else numbers(vector)
+        return Embedding(index=index, embedding=embedding)
 
-def _vectors(reply: EmbedReply, encoding: Literal["float", "base64"] | None) -> Sequence[list[float] | str]:
-    if encoding != "base64":
-        return reply.rows()
-    width = reply.dimensions * _FLOAT_BYTES
-    starts = range(0, len(reply.vectors), width)
-    return [base64.b64encode(reply.vectors[start : start + width]).decode() for start in starts]
+    usage = PromptUsage(reply.prompt_tokens, reply.prompt_tokens)
+    around = msgspec.json.encode(EmbeddingList(data=[], model=reply.model, usage=usage))
+    return around.replace(b'"data":[]', b'"data":' + await json_list(reply, entry), 1)
