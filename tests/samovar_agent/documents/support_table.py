@@ -28,7 +28,8 @@ TEXTS = {
     ),
     "router": (
         "To reset the router, hold the button for 10 seconds until the light turns red. The default password is "
-        "printed on the label. Port 8080 serves the admin page. Updates are installed at night, between 02:00 and 04:00."
+        "printed on the label. Port 8080 serves the admin page. "
+        "Updates are installed at night, between 02:00 and 04:00."
     ),
     "vertrag": (
         "Der Vertrag beginnt am 1. Mai 2024 und hat eine Laufzeit von zwei Jahren. Die Kündigungsfrist beträgt sechs "
