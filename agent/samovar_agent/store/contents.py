@@ -112,8 +112,8 @@ def add_chunks(db: Database, id_: int, content: Content, chunks: Sequence[NewChu
     return ids
 
 
-def add_ngrams(db: Database, chunks: Iterable[tuple[int, str, str, str]]) -> list[int]:
-    """Store what the index of words gets instead of texts that it could not find words in; returns whose these are.
+def add_ngrams(db: Database, chunks: Iterable[tuple[int, str, str, str]]) -> None:
+    """Store what the index of words gets instead of texts that it could not find words in.
 
     - chunks: ids, titles, headings and texts.
     """
@@ -124,7 +124,6 @@ def add_ngrams(db: Database, chunks: Iterable[tuple[int, str, str, str]]) -> lis
     ]
     if cut:
         db.conn.executemany("INSERT INTO chunk_ngrams (chunk, title, heading, text) VALUES (?, ?, ?, ?)", cut)
-    return [row[0] for row in cut]
 
 
 def renew_words(db: Database, most: int) -> bool:
