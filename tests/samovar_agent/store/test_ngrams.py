@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from samovar_agent.store.ngrams import is_concerned, pieces
 from samovar_agent.store.store import Store
 from tests.samovar_agent.store.documents_made import folder, indexed, sound
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 TEXTS = {
     "japanese": "東京都庁は新宿区にある。お茶を飲む人はサモワールが好きです。",
@@ -115,11 +119,10 @@ async def test_what_an_older_program_stored_is_put_there_anew(tmp_path: Path) ->
     new = [await indexed(store, source, f"/papers/{number}", [f"東京{number} ok"]) for number in range(4)]
     await indexed(store, source, "/papers/latin", ["Tea only"])
 
-    def as_before(db: object) -> None:  # as the version before would have left it
-        execute = db.execute  # type: ignore[attr-defined]
-        execute("DELETE FROM chunk_ngrams")
-        execute("INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')")
-        execute("INSERT INTO chunk_ngrams_due (after, last) SELECT 0, max(id) FROM chunks")
+    def as_before(db: Database) -> None:  # as the version before would have left it
+        db.execute("DELETE FROM chunk_ngrams")
+        db.execute("INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')")
+        db.execute("INSERT INTO chunk_ngrams_due (after, last) SELECT 0, max(id) FROM chunks")
 
     await store.run(as_before)
     assert await store.chunks.words("京1") == []
