@@ -1,4 +1,4 @@
-from pathlib import Path
+import inspect
 
 import pytest
 
@@ -6,6 +6,7 @@ from samovar_agent.documents.answering_sources import Given, Passage, chosen
 from samovar_agent.documents.answering_stream import Answer, AnswerStream
 from samovar_agent.documents.citations import NOT_FOUND
 from samovar_agent.documents.citations_support import Support
+from samovar_agent.store.migrations import m0003_documents
 from tests.samovar_agent.documents.support_table import TEXTS, TUNED, UNSEEN, Row
 
 REPORT = (
@@ -99,8 +100,10 @@ def test_what_is_surely_the_models_own_is_kept_back(row: Row) -> None:
 
 
 def test_beside_much_else_right_answers_are_not_kept_back_either() -> None:
-    beside = (Path(__file__).parents[3] / "README.md").read_text("utf-8")[:10_000]
+    beside = inspect.getsource(m0003_documents)[:10_000]  # some English that never changes
     rows = {kind: [row for row in (*TUNED, *UNSEEN) if row.kind == kind] for kind in ("right", "foreign")}
     withheld = {kind: sum(bool(answer_to(row, beside=beside).withheld) for row in rows[kind]) for kind in rows}
     assert withheld["right"] <= len(rows["right"]) // 50
-    assert withheld["foreign"] >= len(rows["foreign"]) // 2  # of texts with many words, more may be from there
+    assert (
+        withheld["foreign"] >= len(rows["foreign"]) // 3
+    )  # the others are shown, marked: of many words, more may be from there
