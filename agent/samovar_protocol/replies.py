@@ -355,7 +355,7 @@ class DocsAskReply(Reply, frozen=True, kw_only=True):
     - given: what the model read: whole documents, passages that a search found, or nothing, and then it was not asked.
     - sources: by number, from 1: what it read. - unknown: numbers that it cites and that no source has.
     - misquotes: what it quotes and no source says. - note: as in `DocsSearchReply`. - conversation: where it is kept.
-    - withheld: what the model wrote, where it cited nothing and the sources have nothing of it; `text` says so instead.
+    - withheld: what the model wrote, where it cited nothing and surely is not from the sources; `text` says so instead.
     """
 
     model: str | None

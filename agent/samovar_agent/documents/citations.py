@@ -54,6 +54,19 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 """How models say it in their own words, mostly."""
+_IGNORANCE = re.compile(
+    r"\bI(?:(?: do|[’']m| am|)(?: not| un|n['’]t)|[’']m (?:not|un)| can(?:not| not|['’]t)| could(?: not|n['’]t))"
+    r" ?(?:able to )?(?:know|find|answer|say|tell|determine|sure|certain)\b"
+    r"|\bno information (?:is |was )?(?:about|on|available|given|provided|found)\b"
+    r"|\b(?:ich weiß|weiß ich) (?:es |das )?nicht\b|\bkann ich nicht (?:sagen|beantworten|finden)\b"
+    r"|\bnicht in (?:den|diesen|dem|diesem) (?:Dokument|Quelle|Text|Unterlage)"
+    r"|\bkeine (?:Information(?:en)?|Angaben?) (?:über|zu|dazu|darüber)\b"
+    r"|\bje ne (?:sais|trouve|peux) pas\b|\bne (?:mentionnent?|disent?|précisent?|contiennent?|dit) pas\b"
+    r"|\bno lo sé\b|\bno (?:se menciona|aparece|hay información|se indica)\b"
+    r"|(?:わか|分か|知)りません|(?:記載|情報|記述)[はがも]?(?:あり|されてい)ません|(?:不知道|没有提到|未提及|沒有提到)",
+    re.IGNORECASE,
+)
+"""Likewise, where they speak of themselves, or another language."""
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +126,7 @@ def names_a_source(reply: str, given: Given) -> bool:
 
 def says_not_found(reply: str) -> bool:
     """Whether a reply, whole or not, says that the sources do not tell."""
-    return bool(_NOT_FOUND.search(reply) or _DENIAL.search(reply))
+    return any(pattern.search(reply) for pattern in (_NOT_FOUND, _DENIAL, _IGNORANCE))
 
 
 def without_markers(text: str) -> str:

@@ -44,6 +44,9 @@ class Vectors(Protocol):
     async def keep_only(self, models: Sequence[str]) -> None:
         """Forget what is kept of all other models."""
 
+    async def forget(self, model: str) -> None:
+        """Forget what is kept of this one, whose vectors went from the store."""
+
 
 class Embedding:
     """One loop for all collections.
@@ -93,6 +96,7 @@ class Embedding:
                 if model is None or model in problems:
                     continue
                 try:
+                    await self._drop_if_replaced(model)
                     await self._collection(collection, model)
                     self.problems.pop(model, None)
                 except SamovarError as error:
@@ -114,6 +118,21 @@ class Embedding:
     def _say(self, *, going_on: bool) -> None:
         """Tell who waits for vectors whether any may come."""
         self._store.vectors.awaited = Awaited(going_on, frozenset(self.problems))
+
+    async def _drop_if_replaced(self, model: str) -> None:
+        """Vectors of a file that had the model's key before cannot be compared with what that model makes now."""
+        width, known = self._models.width(model), await self._store.vectors.dimensions(model)
+        if known is None or width in (None, known) or not self._models.is_there(model):
+            return
+        # Only what it makes tells: some models make vectors that are wider, or less wide, than the layers before.
+        made = (await self._models.embed(model, ["a"])).dimensions
+        if made == known:
+            return
+        log.warning("all vectors are made anew", extra={"model": model, "dimensions": made, "before": known})
+        while await self._store.vectors.drop(model):
+            pass
+        await self._vectors.forget(model)
+        self._hopeless.pop(model, None)
 
     async def _collection(self, collection: CollectionRow, model: str) -> None:
         """Every chunk of a collection that lacks a vector; then its next model is its model."""

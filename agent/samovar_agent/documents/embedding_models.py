@@ -86,6 +86,11 @@ class EmbeddingModels:
         """How many tokens it reads at once. Raises `model_unknown`."""
         return self._library.find(key).info.context_length or _LEAST_LENGTH
 
+    def width(self, key: str) -> int | None:
+        """How many dimensions its vectors should have, by what its file says; None where that is not known."""
+        header = self._library.header(key)
+        return header.embedding_length or None if header is not None else None
+
     def is_there(self, key: str) -> bool:
         """Whether the model is on this machine and can be used."""
         try:

@@ -124,7 +124,8 @@ class Indexing:
 
     async def _settle(self) -> None:
         """Bring the index of words in order while there is nothing else to do."""
-        while not self._queued.is_set() and await self._store.chunks.merge_words():
+        chunks = self._store.chunks
+        while not self._queued.is_set() and (await chunks.renew_words() or await chunks.merge_words()):
             pass
 
     async def _portion(self, documents: Sequence[DocumentRow], batches: Batches) -> None:

@@ -63,6 +63,11 @@ class LazyVectorSearch:
         if self._search is not None:
             await self._search.keep_only(models)
 
+    async def forget(self, model: str) -> None:
+        """See `VectorSearch.forget`."""
+        if self._search is not None:
+            await self._search.forget(model)
+
     async def save(self) -> None:
         """See `VectorSearch.save`."""
         if self._search is not None:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -44,6 +44,8 @@ _SPARE = 3
 _QUERY_CHARACTERS = 4000
 """Of a query that are embedded; with words, `word_search` has limits of its own."""
 
+_REPLACED = "Searched by words alone: {model} is another model than before, and the vectors are computed anew."
+
 
 @dataclass(slots=True)
 class _Course:
@@ -56,13 +58,23 @@ class _Course:
 
 
 class Searching:
-    """Searches the store. - vectors: of all chunks. - models: make those of queries."""
+    """Searches the store.
+
+    - vectors: of all chunks. - models: make those of queries. - replaced: called where one of them now makes others.
+    """
 
     def __init__(
-        self, store: Store, library: Library, instances: Instances, models: EmbeddingModels, vectors: LazyVectorSearch
+        self,
+        store: Store,
+        library: Library,
+        instances: Instances,
+        models: EmbeddingModels,
+        vectors: LazyVectorSearch,
+        *,
+        replaced: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._library, self._instances = store, library, instances
-        self._models, self._vectors = models, vectors
+        self._models, self._vectors, self._replaced = models, vectors, replaced
 
     async def search(self, request: DocsSearch, *, client: str) -> AsyncGenerator[Progress | DocsSearchReply, None]:
         """Progress of loading models, then what was found. Raises `not_found` for a collection that is not there."""
@@ -155,6 +167,9 @@ class Searching:
                             model, item.vectors, DEPTH, collections=collections, filters=filters
                         )
                         course.vectors = course.vectors or bool(nearest)
+                        if not nearest and await self._is_replaced(model, item.dimensions):
+                            course.notes.append(_REPLACED.format(model=model))
+                            self._replaced()
                         yield nearest
                     else:
                         yield item
@@ -163,6 +178,10 @@ class Searching:
                 raise
             log.info("searched by words alone", extra={"problem": error.failure.message})
             course.notes.append(f"Searched by words alone: {error.failure.message}")
+
+    async def _is_replaced(self, model: str, dimensions: int) -> bool:
+        """Whether the vectors that are stored are of another file than the model that has its name now."""
+        return await self._store.vectors.dimensions(model) not in (None, dimensions)
 
     async def _why_words(self, collections: Sequence[CollectionRow]) -> str:
         """Why no vectors were searched; nothing where it was said already, or there is nothing to search."""

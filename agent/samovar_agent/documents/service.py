@@ -101,7 +101,7 @@ class DocumentService:
             changed=self._announcing.changed,
             embedded=self._vectors.came,
         )
-        self._searching = Searching(store, library, instances, models, self._vectors)
+        self._searching = Searching(store, library, instances, models, self._vectors, replaced=self._embedding.wake)
         self._asking = Asking(store, library, instances, self._searching, conversations)
         self._gone: list[int] = []
         self._sweeping = asyncio.Event()

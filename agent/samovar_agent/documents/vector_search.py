@@ -99,6 +99,11 @@ class VectorSearch:
             del self._open[model]
         await asyncio.to_thread(self._indexes.keep_only, models)
 
+    async def forget(self, model: str) -> None:
+        """The store has no vectors of this model any more, and the next ones may have other dimensions."""
+        async with self._changing, self._opening:
+            self._open.pop(model, None)
+
     async def save(self) -> None:
         """Write the indexes that changed, so that the next start need not make them anew."""
         await asyncio.to_thread(self._indexes.save)

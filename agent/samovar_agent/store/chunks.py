@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from samovar_agent.store.columns import slices
+from samovar_agent.store.contents import renew_words
 from samovar_agent.store.filters import EVERY_DOCUMENT, DocumentFilter, condition
 from samovar_agent.store.word_search import WordSearch
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _MERGED_PAGES = 500
 """Of the index of words, in one transaction; others wait for the writer meanwhile, some milliseconds."""
+_RENEWED = 300
+"""Chunks that are looked through in one transaction, likewise."""
 
 
 class ChunkRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +135,10 @@ class Chunks:
             return db.conn.total_changes - before > 1
 
         return await self._store.run(merge, rearranges=lambda _: False)
+
+    async def renew_words(self) -> bool:
+        """Put some texts into the index of words anew that an older program put there; False where none are left."""
+        return await self._store.run(lambda db: renew_words(db, _RENEWED), rearranges=lambda _: False)
 
     async def rebuild_words(self) -> None:
         """Make the index of words anew from the texts; nothing else is written meanwhile."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from samovar_agent.store.columns import text_column
+from samovar_agent.store.columns import slices, text_column
+from samovar_agent.store.ngrams import is_concerned, pieces
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -19,6 +20,11 @@ IMPORTED = "imported:"
 stranger says that a file says, or how its vectors look, must not become the text of that file in other collections."""
 
 
+_LEARN = "INSERT INTO chunk_words (rowid, title, heading, text) SELECT id, title, heading, text FROM chunk_entries"
+_FORGET = (
+    "INSERT INTO chunk_words (chunk_words, rowid, title, heading, text)"
+    " SELECT 'delete', id, title, heading, text FROM chunk_entries"
+)
 _WORDS_IN_MEMORY = 32 * 1024 * 1024
 """Bytes."""
 
@@ -102,7 +108,46 @@ def add_chunks(db: Database, id_: int, content: Content, chunks: Sequence[NewChu
         "INSERT INTO chunk_texts (chunk, heading, text) VALUES (?, ?, ?)",
         [(chunk, *text) for chunk, text in zip(ids, texts, strict=True)],
     )
+    add_ngrams(db, [(chunk, content.title, *text) for chunk, text in zip(ids, texts, strict=True)])
     return ids
+
+
+def add_ngrams(db: Database, chunks: Iterable[tuple[int, str, str, str]]) -> None:
+    """Store what the index of words gets instead of texts that it could not find words in.
+
+    - chunks: ids, titles, headings and texts.
+    """
+    cut = [
+        (chunk, *(pieces(text) if is_concerned(text) else None for text in texts))
+        for chunk, *texts in chunks
+        if any(map(is_concerned, texts))
+    ]
+    if cut:
+        db.conn.executemany("INSERT INTO chunk_ngrams (chunk, title, heading, text) VALUES (?, ?, ?, ?)", cut)
+
+
+def renew_words(db: Database, most: int) -> bool:
+    """Look through some chunks that were stored before there were `chunk_ngrams`; False where none are left."""
+    due = db.execute("SELECT after, last FROM chunk_ngrams_due").fetchone()
+    if due is None:
+        return False
+    chunks = db.execute(
+        "SELECT chunks.id, contents.title, chunk_texts.heading, chunk_texts.text FROM chunks"
+        " JOIN chunk_texts ON chunk_texts.chunk = chunks.id JOIN contents ON contents.id = chunks.content"
+        " WHERE chunks.id > ? AND chunks.id <= ? ORDER BY chunks.id LIMIT ?",
+        [*due, most],
+    ).fetchall()
+    if not chunks:
+        db.execute("DELETE FROM chunk_ngrams_due")
+        return False
+    db.execute("UPDATE chunk_ngrams_due SET after = ?", [chunks[-1][0]])
+    concerned = [chunk[0] for chunk in chunks if any(map(is_concerned, chunk[1:]))]
+    for marks, ids in slices(concerned):
+        db.execute(f"{_FORGET} WHERE id IN ({marks})", ids)
+    add_ngrams(db, chunks)
+    for marks, ids in slices(concerned):
+        db.execute(f"{_LEARN} WHERE id IN ({marks})", ids)
+    return True
 
 
 def set_up_words(db: Database) -> None:
@@ -125,8 +170,7 @@ def add_words(db: Database, chunks: Sequence[int]) -> None:
     """
     if chunks:
         db.execute(
-            "INSERT INTO chunk_words (rowid, title, heading, text)"
-            " SELECT id, title, heading, text FROM chunk_entries WHERE id BETWEEN ? AND ?",
+            f"{_LEARN} WHERE id BETWEEN ? AND ?",
             [chunks[0], chunks[-1]],
         )
 
@@ -162,11 +206,10 @@ def remove_unused(db: Database, content: int) -> list[int]:
         return []
     gone = [int(row[0]) for row in db.execute("SELECT id FROM chunks WHERE content = ?", [content])]
     db.execute(
-        "INSERT INTO chunk_words (chunk_words, rowid, title, heading, text)"
-        " SELECT 'delete', id, title, heading, text FROM chunk_entries"
-        " WHERE id IN (SELECT id FROM chunks WHERE content = ?)",
+        f"{_FORGET} WHERE id IN (SELECT id FROM chunks WHERE content = ?)",  # noqa: S608
         [content],
     )
+    db.execute("DELETE FROM chunk_ngrams WHERE chunk IN (SELECT id FROM chunks WHERE content = ?)", [content])
     db.execute("DELETE FROM chunk_texts WHERE chunk IN (SELECT id FROM chunks WHERE content = ?)", [content])
     db.execute("DELETE FROM chunks WHERE content = ?", [content])
     db.execute("DELETE FROM contents WHERE id = ?", [content])

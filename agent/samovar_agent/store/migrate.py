@@ -18,6 +18,7 @@ from samovar_agent.store.migrations import (
     m0002_models_and_network,
     m0003_documents,
     m0004_token_expiry,
+    m0005_ngrams,
 )
 from samovar_protocol import FailureCode, SamovarError
 
@@ -38,6 +39,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, "models_and_network", m0002_models_and_network.migrate),
     Migration(3, "documents", m0003_documents.migrate),
     Migration(4, "token_expiry", m0004_token_expiry.migrate),
+    Migration(5, "ngrams", m0005_ngrams.migrate),
 )
 """Every step ever released, in order; append only."""
 

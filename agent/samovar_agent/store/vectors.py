@@ -174,6 +174,17 @@ class Vectors:
 
         return await self._store.read(look)
 
+    async def dimensions(self, model: str) -> int | None:
+        """How many the vectors of a model have; None where there are none."""
+        row = await self._store.read(
+            lambda db: db.execute(
+                "SELECT dimensions FROM embedding_models WHERE key = ?"
+                " AND EXISTS (SELECT 1 FROM chunk_vectors WHERE model = embedding_models.id)",
+                [model],
+            ).fetchone()
+        )
+        return None if row is None else int(row[0])
+
     async def models(self) -> list[str]:
         """The keys of the models that have vectors."""
         rows = await self._store.read(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from samovar_agent.store.fitting import Fitting, as_json
+from samovar_agent.store.ngrams import is_concerned, parts, query_pieces
 from samovar_agent.store.stop_words import STOP_WORDS
 
 if TYPE_CHECKING:
@@ -103,11 +104,14 @@ class WordSearch:
 def _words(query: str) -> list[str]:
     """The words in their order, without stop words unless there are no others; those repeated come again.
 
-    Only letters and digits are left, so nothing is syntax to FTS5.
+    Only letters and digits are left, so nothing is syntax to FTS5, but for the * of `ngrams.query_pieces`.
     """
     # Composed, so that an accent is no separator; the index itself reads both ways of writing alike.
     composed = unicodedata.normalize("NFC", query)
-    words = [match.group()[:_LONGEST_WORD].lower() for match in _WORD.finditer(composed)]
+    words: list[str] = []
+    for part, is_run in parts(composed) if is_concerned(composed) else [(composed, False)]:
+        found = query_pieces(part) if is_run else _WORD.findall(part)
+        words += [word[:_LONGEST_WORD].lower() for word in found]
     return [word for word in words if word not in STOP_WORDS][:_MOST_WORDS] or words[:_MOST_WORDS]
 
 
@@ -124,7 +128,7 @@ def _first(words: Sequence[str], counts: Mapping[str, int], most: int) -> list[s
 
 
 def _expression(words: Sequence[str], between: str = " OR ") -> str:
-    return between.join(f'"{word}"' for word in words)
+    return between.join(f'"{word[:-1]}"*' if word.endswith("*") else f'"{word}"' for word in words)
 
 
 def _best(

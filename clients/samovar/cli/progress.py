@@ -114,7 +114,7 @@ def detail(progress: Progress) -> str:
     else:
         amount = human.size if progress.unit == "bytes" else human.number
         whole = f"{amount(progress.done)} of {amount(progress.total)}" if progress.total else amount(progress.done)
-        parts = [whole if progress.unit == "bytes" else f"{whole} {progress.unit}"]
+        parts = [whole if progress.unit == "bytes" else f"{whole} {_noun(progress)}"]
         if progress.per_second:
             parts.append(f"{amount(progress.per_second)}/s")
     if progress.eta_seconds is not None:
@@ -127,4 +127,10 @@ def _of_how_much(progress: Progress) -> str:
         return ""
     if progress.unit == "bytes":
         return f" ({human.size(progress.total)})"
-    return f" ({human.number(progress.total)} {progress.unit})"
+    return f" ({human.number(progress.total)} {_noun(progress)})"
+
+
+def _noun(progress: Progress) -> str:
+    """The unit, which is said in the plural, as it goes with the number before it."""
+    amount = progress.total or progress.done
+    return progress.unit.removesuffix("s") if amount == 1 else progress.unit

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
+import unicodedata
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,12 @@ _LEAST_WORD = 3
 """Letters of a word that is looked for."""
 _STEM = 6
 """Words count as the same when they begin with the same letters."""
+_UNSPACED = "\u0e00"
+"""From here on are the scripts that put no spaces between words, with some others that do."""
 _BEFORE = 30
 """So many characters are shown before the first word that was looked for."""
+_MORE = " …"
+"""Ends what goes on."""
 _NAMES = 3
 """So many documents are named; of the others the number is said."""
 
@@ -49,15 +54,33 @@ def excerpt(text: str, *, lines: int, about: str = "") -> str:
     """
     width = max(20, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) - _INDENT)
     text = in_one_line(text)
+    width = max(10, width * len(text) // max(1, _columns(text)))
     start = _start(text, about, width * (lines - 1))
-    wrapped = textwrap.wrap(f"… {text[start:]}" if start else text, width, max_lines=lines, placeholder=" …")
+    wrapped = _wrapped(f"… {text[start:]}" if start else text, width, lines)
     return "\n".join(" " * _INDENT + line for line in wrapped)
+
+
+def _wrapped(text: str, width: int, lines: int) -> list[str]:
+    """So many lines at most; what has no spaces to be wrapped at is cut."""
+    if max(map(len, text[: width * lines].split()), default=0) <= width:
+        return textwrap.wrap(text, width, max_lines=lines, placeholder=_MORE)
+    end = width * lines
+    text = text if len(text) <= end else text[: end - len(_MORE)].rstrip() + _MORE
+    return [text[at : at + width].strip() for at in range(0, len(text), width)]
+
+
+def _columns(text: str) -> int:
+    """What a terminal shows it in: an ideograph takes two columns, a mark above or below a letter none."""
+    if text.isascii():
+        return len(text)
+    marks = sum(unicodedata.category(letter) in ("Mn", "Me") for letter in text)
+    return len(text) - marks + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
 
 
 def _start(text: str, about: str, length: int) -> int:
     """Where the first stretch of so many characters begins that no other has more of the words than."""
-    wanted = {word[:_STEM] for word in _WORD.findall(about.lower()) if len(word) >= _LEAST_WORD}
-    found = [(match.start(), match[0][:_STEM]) for match in _WORD.finditer(text.lower()) if match[0][:_STEM] in wanted]
+    wanted = {word for _, word in _words(about.lower())}
+    found = [(place, word) for place, word in _words(text.lower()) if word in wanted]
     if len(text) != len(text.lower()):  # some letters have two in lower case, and places would not be the same
         return 0
     places = [place for place, _ in found]
@@ -66,7 +89,21 @@ def _start(text: str, about: str, length: int) -> int:
         words = {word for _, word in found[first : bisect_left(places, place + length)]}
         if len(words) > most:
             best, most = place, len(words)
-    return text.rfind(" ", 0, max(0, best - _BEFORE)) + 1 if best else 0
+    if not best:
+        return 0
+    latest = max(0, best - min(_BEFORE, length // 3))
+    space = text.rfind(" ", 0, latest) + 1
+    return space if latest - space <= _BEFORE else latest  # where there are no spaces, anywhere
+
+
+def _words(text: str) -> Iterator[tuple[int, str]]:
+    """Where each word begins, and its stem; of scripts that put no spaces between words, any two letters."""
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if max(word) >= _UNSPACED:
+            yield from ((match.start() + at, word[at : at + 2]) for at in range(len(word) - 1))
+        elif len(word) >= _LEAST_WORD:
+            yield match.start(), word[:_STEM]
 
 
 def in_one_line(text: str) -> str:

@@ -22,6 +22,8 @@ from samovar_protocol.values import Progress
             "120 of 1,200 documents  45/s  24s left",
         ),
         (Progress(stage="looking", done=1234, unit="documents"), "1,234 documents"),
+        (Progress(stage="reading", done=0, total=1, unit="documents"), "0 of 1 document"),
+        (Progress(stage="looking", done=1, unit="documents"), "1 document"),
         (
             Progress(stage="embedding", done=3, total=7, unit="passages", per_second=0.4, eta_seconds=10),
             "3 of 7 passages  0.4/s  10s left",

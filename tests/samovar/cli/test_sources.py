@@ -52,6 +52,15 @@ def test_a_quote_has_two_lines_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     assert excerpt("  ", lines=2) == ""
 
 
+def test_an_excerpt_of_text_without_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    text = f"{'これは何の関係もない文である。' * 30}東京都庁は新宿区にある。{'まだまだ続く。' * 30}"
+    shown = excerpt(text, lines=2, about="都庁はどこ")
+    assert "東京都庁は新宿区にある" in "".join(shown.split())
+    assert len(shown.splitlines()) == 2
+    assert all(2 * len(line.strip()) <= 60 for line in shown.splitlines())  # each takes two columns
+
+
 def test_an_excerpt_shows_what_was_looked_for() -> None:
     text = f"{'Nothing of it here. ' * 40}The seal of the samovar has number 77-B. {'More of it. ' * 40}"
     shown = excerpt(text, lines=3, about="number of the seals")

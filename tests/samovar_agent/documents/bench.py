@@ -55,6 +55,10 @@ class FakeLibrary:
 
     def __init__(self) -> None:
         self.models: dict[str, ModelInfo] = {}
+        self.widths: dict[str, int] = {}
+
+    def header(self, key: str) -> SimpleNamespace | None:
+        return SimpleNamespace(embedding_length=self.widths.get(key, 0)) if key in self.models else None
 
     def ls(self) -> list[ModelInfo]:
         return list(self.models.values())

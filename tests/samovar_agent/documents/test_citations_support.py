@@ -1,7 +1,13 @@
+import inspect
+
 import pytest
 
 from samovar_agent.documents.answering_sources import Given, Passage, chosen
+from samovar_agent.documents.answering_stream import Answer, AnswerStream
+from samovar_agent.documents.citations import NOT_FOUND
 from samovar_agent.documents.citations_support import Support
+from samovar_agent.store.migrations import m0003_documents
+from tests.samovar_agent.documents.support_table import TEXTS, TUNED, UNSEEN, Row
 
 REPORT = (
     "A new furnace hall will open in March 2025. It costs 6.5 million euros and replaces the hall from 1961. "
@@ -66,3 +72,38 @@ def test_scripts_without_spaces() -> None:
     support = Support(given("新しい炉の建物は2025年3月に開く。"), "いつ開きますか")
     assert support.is_found("2025年3月に開く")
     assert not support.is_found("わかりません")
+
+
+def answer_to(row: Row, *, beside: str = "") -> Answer:
+    stream = AnswerStream(given(TEXTS[row.text] + beside), row.question)
+    return stream.end(row.reply)
+
+
+@pytest.mark.parametrize("row", [row for row in (*TUNED, *UNSEEN) if row.kind in ("right", "near")], ids=str)
+def test_what_may_be_right_is_not_kept_back(row: Row) -> None:
+    assert answer_to(row).text == row.reply
+
+
+@pytest.mark.parametrize("row", [row for row in (*TUNED, *UNSEEN) if row.kind == "refusal"], ids=str)
+def test_a_refusal_in_the_models_words_is_one(row: Row) -> None:
+    answer = answer_to(row)
+    assert (answer.text, answer.checked.outcome) == (row.reply, "not_found")
+
+
+@pytest.mark.parametrize("row", [row for row in (*TUNED, *UNSEEN) if row.kind == "foreign"], ids=str)
+def test_what_is_surely_the_models_own_is_kept_back(row: Row) -> None:
+    # Scripts without spaces are never sure; and a few common words may say in another way what a source says.
+    kept_back = row.text != "新聞" and not row.reply.startswith("An integer")
+    answer = answer_to(row)
+    assert (answer.text, answer.withheld) == ((NOT_FOUND, row.reply) if kept_back else (row.reply, ""))
+    assert answer.checked.outcome == ("not_found" if kept_back else "uncited")  # what is shown is marked
+
+
+def test_beside_much_else_right_answers_are_not_kept_back_either() -> None:
+    beside = inspect.getsource(m0003_documents)[:10_000]  # some English that never changes
+    rows = {kind: [row for row in (*TUNED, *UNSEEN) if row.kind == kind] for kind in ("right", "foreign")}
+    withheld = {kind: sum(bool(answer_to(row, beside=beside).withheld) for row in rows[kind]) for kind in rows}
+    assert withheld["right"] <= len(rows["right"]) // 50
+    assert (
+        withheld["foreign"] >= len(rows["foreign"]) // 3
+    )  # the others are shown, marked: of many words, more may be from there

@@ -6,7 +6,7 @@ import pytest
 from samovar_agent.documents.embedding import Embedding
 from samovar_agent.store.vectors import Awaited
 from samovar_protocol import FailureCode, SamovarError
-from tests.samovar_agent.documents.bench import Bench, crashed, until, until_so
+from tests.samovar_agent.documents.bench import Bench, crashed, until, until_so, vector_of
 
 SMALL, OTHER = "acme/small", "acme/other"
 
@@ -307,3 +307,65 @@ async def test_cancelled_while_it_computes_it_leaves_nothing_running(running: Ru
     await until(lambda: len(asyncio.all_tasks() - before) > 2)
     await running.stop()
     assert not {task for task in asyncio.all_tasks() - before if not task.done()}
+
+
+async def test_a_model_replaced_by_one_of_other_dimensions(running: Running) -> None:
+    bench = running.bench
+    bench.add_model(SMALL)
+    id_ = await collection_of(bench, 300)
+    other = await collection_of(bench, 2, name="other")
+    running.start()
+    await running.complete(id_)
+    await running.complete(other)
+    assert len(await bench.vectors.nearest(SMALL, vector_of("number7"), 5)) == 5
+    bench.instances.dimensions = 32
+    bench.library.widths[SMALL] = 32
+    running.embedding.wake()
+
+    async def made_anew() -> bool:
+        vectors = await bench.store.vectors.get(SMALL, range(1, 303))
+        return len(vectors) == 302 and {len(vector) for vector in vectors.values()} == {32 * 4}
+
+    await until_so(made_anew)
+    found = await bench.vectors.nearest(SMALL, vector_of("notes passage number7", 32), 5)
+    assert len(found) == 5
+    assert not running.embedding.problems
+
+
+async def test_a_model_whose_vectors_are_narrower_than_its_layers_is_no_other(running: Running) -> None:
+    bench = running.bench
+    bench.add_model(SMALL)
+    bench.library.widths[SMALL] = 1024
+    id_ = await collection_of(bench, 3)
+    running.start()
+    await running.complete(id_)
+    before = await bench.store.vectors.get(SMALL, [1, 2, 3])
+    late = await bench.document(id_, "late.md", ["It came late."])
+    running.embedding.wake()
+    await running.complete(id_)
+    sent = [text for _, texts in bench.instances.embedded for text in texts if "passage" in text]
+    assert len(sent) == 3, "none was made anew"
+    assert await bench.store.vectors.get(SMALL, [1, 2, 3]) == before
+    assert late
+
+
+async def test_a_killed_replacement_goes_on(running: Running) -> None:
+    bench = running.bench
+    bench.add_model(SMALL)
+    id_ = await collection_of(bench, 3)
+    running.start()
+    await running.complete(id_)
+    await running.stop()
+    await bench.store.run(lambda db: db.execute("DELETE FROM chunk_vectors WHERE chunk = 1"))
+    bench.instances.dimensions = bench.library.widths[SMALL] = 32
+    again = Running(bench)
+    again.start()
+
+    async def made_anew() -> bool:
+        vectors = await bench.store.vectors.get(SMALL, [1, 2, 3])
+        return [len(vector) for vector in vectors.values()] == [128] * 3
+
+    try:
+        await until_so(made_anew)
+    finally:
+        await again.stop()

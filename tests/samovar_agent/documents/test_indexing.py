@@ -1,6 +1,9 @@
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -13,6 +16,9 @@ from samovar_agent.store.contents import chunk_digest
 from samovar_agent.store.documents import DocumentRow, NewDocument, Stored
 from samovar_agent.store.store import Store
 from samovar_protocol import Failure, FailureCode, SamovarError
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
 class Words:
@@ -230,3 +236,26 @@ async def test_cancelled_in_the_middle_it_is_begun_again(bench: Bench) -> None:
     assert await bench.store.documents.counts() == {"ready": 1}
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_texts_of_an_older_program_are_put_in_the_index_anew_in_time(bench: Bench) -> None:
+    await bench.add("a.txt", "東京都庁")
+    running = asyncio.create_task(bench.indexing.run())
+    try:
+        await bench.done()
+
+        def as_before(db: Database) -> None:
+            db.execute("DELETE FROM chunk_ngrams")
+            db.execute("INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')")
+            db.execute("INSERT INTO chunk_ngrams_due (after, last) SELECT 0, max(id) FROM chunks")
+
+        await bench.store.run(as_before)
+        assert await bench.store.chunks.words("都庁") == []
+        bench.indexing.wake()
+        async with asyncio.timeout(20):
+            while not await bench.store.chunks.words("都庁"):
+                await asyncio.sleep(0.01)
+        await bench.store.chunks.check_words()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

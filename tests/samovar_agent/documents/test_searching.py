@@ -321,3 +321,24 @@ async def test_a_model_that_takes_over_while_it_is_searched(
     reply = await found(bench, DocsSearch(query="samovar"))
     assert (reply.method, reply.note) == ("words and vectors", "")
     assert reply.passages[0].name == "notes-tea.md"
+
+
+async def test_a_model_that_was_replaced_is_told_and_words_serve(documents_bench: Bench) -> None:
+    documents_bench.add_model(SMALL)
+    await notes(documents_bench)
+    await documents_bench.embed_all(SMALL)
+    documents_bench.instances.dimensions = 32
+    told: list[bool] = []
+    looking = Searching(
+        documents_bench.store,
+        cast("Library", documents_bench.library),
+        cast("Instances", documents_bench.instances),
+        documents_bench.models,
+        documents_bench.vectors,
+        replaced=lambda: told.append(True),
+    )
+    *_, reply = [item async for item in looking.search(DocsSearch(query="kettle"), client="test")]
+    assert isinstance(reply, DocsSearchReply)
+    assert (reply.method, [passage.name for passage in reply.passages]) == ("words", ["notes-tea.md"])
+    assert f"{SMALL} is another model than before" in reply.note
+    assert told == [True]

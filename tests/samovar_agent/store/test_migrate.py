@@ -279,3 +279,17 @@ def test_several_steps_each_commit_with_their_record(tmp_path: Path) -> None:
     db.close()
     assert seen == [[], [1], [1, 2]]
     assert version(path) == 3
+
+
+@pytest.mark.parametrize("number", [migration.number for migration in MIGRATIONS if migration.number >= 5])
+async def test_scripts_without_spaces_of_a_frozen_file(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "samovar.db"
+    shutil.copy(DATA / f"v{number}.db", path)
+    store = await Store.open(path)
+    before = await store.chunks.words("都庁")
+    while await store.chunks.renew_words():
+        pass
+    after = await store.chunks.words("都庁")
+    await store.chunks.check_words()
+    await store.close()
+    assert before == after and len(after) == 1
