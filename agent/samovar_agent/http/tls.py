@@ -50,7 +50,7 @@ def validity_problem(certificate: str) -> str | None:
     """
     try:
         # Private, and the only thing in Python's library that reads a certificate's dates.
-        dates = _ssl._test_decode_cert(str(Path(certificate).expanduser()))
+        dates = _ssl._test_decode_cert(str(Path(certificate).expanduser()))  # type: ignore[attr-defined]
         begins, ends = (ssl.cert_time_to_seconds(dates[name]) for name in ("notBefore", "notAfter"))
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
