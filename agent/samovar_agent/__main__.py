@@ -9,6 +9,7 @@ import sys
 import msgspec
 
 from samovar_agent import app, lock
+from samovar_agent.stopping import STOP_SECONDS
 from samovar_protocol import Places, SamovarError
 
 _ALREADY_RUNNING = 75  # EX_TEMPFAIL of sysexits.h; `samovar up` then attaches to the other one
@@ -30,7 +31,14 @@ def main() -> int:
         return _ALREADY_RUNNING
     with held:
         try:
-            _run(app.run(places, with_tray=not options.no_tray, foreground=options.foreground))
+            _run(
+                app.run(
+                    places,
+                    with_tray=not options.no_tray,
+                    foreground=options.foreground,
+                    stop_within=STOP_SECONDS,
+                )
+            )
         except SamovarError as error:
             # One JSON line, so that `samovar up` can show the same failure as it would have got over the socket.
             print(msgspec.json.encode(error.failure).decode(), file=sys.stderr)  # noqa: T201

@@ -86,7 +86,7 @@ class HttpServer:
             listener.close()
         self._listeners.clear()
         self._listening.forget()
-        await connections.close(GRACE_SECONDS)
+        await connections.close(GRACE_SECONDS / 2)  # twice: to end by themselves, and to be cancelled
         if self._stop_watching is not None:
             self._stop_watching()
         self._publish(HttpInfo())
