@@ -13,7 +13,7 @@ import pytest
 
 from tests.processes.agent import PATIENCE, AgentProcess, soon
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 MODEL = "smollm2-135m"
 TEXTS = {
