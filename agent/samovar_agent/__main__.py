@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import logging
+import os
 import sys
+from typing import NoReturn
 
 import msgspec
 
 from samovar_agent import app, lock
+from samovar_agent.stopping import STOP_SECONDS
 from samovar_protocol import Places, SamovarError
 
 _ALREADY_RUNNING = 75  # EX_TEMPFAIL of sysexits.h; `samovar up` then attaches to the other one
@@ -30,7 +35,14 @@ def main() -> int:
         return _ALREADY_RUNNING
     with held:
         try:
-            _run(app.run(places, with_tray=not options.no_tray, foreground=options.foreground))
+            _run(
+                app.run(
+                    places,
+                    with_tray=not options.no_tray,
+                    foreground=options.foreground,
+                    stop_within=STOP_SECONDS,
+                )
+            )
         except SamovarError as error:
             # One JSON line, so that `samovar up` can show the same failure as it would have got over the socket.
             print(msgspec.json.encode(error.failure).decode(), file=sys.stderr)  # noqa: T201
@@ -49,5 +61,18 @@ def _run(coroutine: object) -> None:
         uvloop.run(coroutine)  # type: ignore[arg-type]
 
 
+def leave(code: int) -> NoReturn:
+    """End the process without taking Python apart.
+
+    That gives back nothing which the system does not; it takes a quarter of a second of processor time, seven seconds
+    on a machine where everybody wants it, and waits for threads that nobody waits for.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

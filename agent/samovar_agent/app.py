@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 from contextlib import AsyncExitStack
+from functools import partial
 
 from samovar_agent import __version__, logs, tray
 from samovar_agent.control.server import ControlServer
@@ -37,59 +38,67 @@ from samovar_agent.network.watcher import Watcher
 from samovar_agent.platforms.model_folders import ModelFolders
 from samovar_agent.services import Services
 from samovar_agent.settings import SettingsFile
+from samovar_agent.stopping import Stopping
 from samovar_agent.store.store import Store
 from samovar_protocol import PROTOCOL_VERSION, Endpoint, Places
 
 log = logging.getLogger("samovar.agent")
 
 
-async def run(places: Places, *, with_tray: bool = True, foreground: bool = False) -> None:
+async def run(
+    places: Places, *, with_tray: bool = True, foreground: bool = False, stop_within: float | None = None
+) -> None:
     """Run the agent until it is told to stop (`samovar down`, SIGTERM, SIGINT).
 
     - places: where its files are. - with_tray: start the tray where one can exist. - foreground: log to stderr too.
+    - stop_within: so many seconds after that the process ends, whatever still goes on in it.
     """
     _withdraw_endpoint(places)  # a killed agent's
     settings = SettingsFile(places.config_file)
     logs.configure(places.log_file, level=settings.current.logs.level, foreground=foreground)
     stopping = asyncio.Event()
+    end = Stopping(stop_within)
     async with AsyncExitStack() as stack:
-        services = await _services(places, settings, stopping, stack)
+        services = await _services(places, settings, stopping, stack, end)
         keys = Keys.generate()
         control = ControlServer(services, places, keys)
-        stack.push_async_callback(control.stop)
-        stack.push_async_callback(services.downloads.close)
-        stack.push_async_callback(services.instances.close)
-        stack.push_async_callback(services.documents.close)
+        stack.push_async_callback(end.part, "the control socket", control.stop)
+        stack.push_async_callback(end.part, "downloads", services.downloads.close)
+        stack.push_async_callback(end.part, "the engine", services.instances.close)
+        stack.push_async_callback(end.part, "documents", services.documents.close)
         http = HttpServer(services)
         services.http = await http.start()
         # What is pushed last is called first: streams end with `shutting_down` while the sockets that say so live.
-        stack.push_async_callback(http.stop)
+        stack.push_async_callback(end.part, "the local server", http.stop)
         _stop_on_signals(stopping)  # before anybody can find this agent and tell it to stop
         _publish_endpoint(places, keys, control, services)
         stack.callback(_withdraw_endpoint, places)
-        await _begin_background(services, stack)
+        await _begin_background(services, stack, end)
         if with_tray and settings.current.tray.enabled and tray.possible():
             process = tray.TrayProcess()
             await process.start()
-            stack.push_async_callback(process.stop)
+            stack.push_async_callback(end.part, "the tray", process.stop)
         log.info("agent started", extra={"version": __version__, "pid": os.getpid(), "http": services.http.urls})
         await stopping.wait()
         log.info("agent is stopping")
+        end.begin()
         control.refuse_new()
     log.info("agent stopped")
 
 
-async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Event, stack: AsyncExitStack) -> Services:
+async def _services(
+    places: Places, settings: SettingsFile, stopping: asyncio.Event, stack: AsyncExitStack, end: Stopping
+) -> Services:
     events = EventBus()
     events.subscribe(EventLog())
     store = await Store.open(places.database_file)
-    stack.push_async_callback(store.close)
+    stack.push_async_callback(end.part, "the store", store.close)
     gate = Gate(settings, store, Connectivity(), events)
     http = Http(settings)
-    stack.push_async_callback(http.close)
+    stack.push_async_callback(end.part, "the network", http.close)
     hub = Hub(gate, settings, http)
     library = Library(places=places, settings=settings, events=events, store=store, others=ModelFolders.find())
-    stack.push_async_callback(library.close)
+    stack.push_async_callback(end.part, "the models' folders", library.close)
     await library.open()
     catalog = CatalogService(
         catalog=Catalog.built_in(),
@@ -101,7 +110,7 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
         gate=gate,
         http=http,
     )
-    stack.push_async_callback(catalog.close)
+    stack.push_async_callback(end.part, "the catalog", catalog.close)
     downloads = Downloads(
         places=places,
         store=store,
@@ -146,15 +155,15 @@ async def _services(places: Places, settings: SettingsFile, stopping: asyncio.Ev
     )
 
 
-async def _begin_background(services: Services, stack: AsyncExitStack) -> None:
+async def _begin_background(services: Services, stack: AsyncExitStack, end: Stopping) -> None:
     """What goes on by itself from here: downloads that were interrupted, folders, the network, refreshes."""
     await services.downloads.open()
     await services.documents.open()
     watching = asyncio.create_task(services.library.watch(), name="model folders")
-    stack.push_async_callback(_cancelled, watching)
+    stack.push_async_callback(end.part, "watching the models' folders", partial(_cancelled, watching))
     watcher = Watcher(services.gate)
     watcher.start()
-    stack.push_async_callback(watcher.stop)
+    stack.push_async_callback(end.part, "the network's watcher", watcher.stop)
     scheduler = Scheduler(services.gate, services.store, services.events)
     scheduler.add(
         "catalog refresh",
@@ -162,7 +171,7 @@ async def _begin_background(services: Services, stack: AsyncExitStack) -> None:
         lambda: services.catalog.refresh(requester="scheduler", asked=False),
     )
     scheduler.start()
-    stack.push_async_callback(scheduler.stop)
+    stack.push_async_callback(end.part, "the scheduler", scheduler.stop)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -14,8 +14,8 @@ from typing import IO
 
 from samovar_agent.platforms import try_lock
 
-_PATIENCE = 15.0
-"""Seconds; longer than an agent takes to stop whose workers and clients do not listen."""
+_PATIENCE = 20.0
+"""Seconds; longer than an agent takes to stop whatever happens, see `stopping.py`."""
 _PAUSE = 0.02
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.processes.agent import PATIENCE, AgentProcess, soon
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 MODEL = "smollm2-135m"
 TEXTS = {
@@ -41,7 +41,8 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def http(agent: AgentProcess) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(agent.url, timeout=aiohttp.ClientTimeout(total=60)) as session:
+    # A reply takes as long as it takes: where eight want two cores, two minutes. But never is a stream silent so long.
+    async with aiohttp.ClientSession(agent.url, timeout=aiohttp.ClientTimeout(total=600, sock_read=90)) as session:
         yield session
 
 

@@ -347,7 +347,8 @@ class WorkerEngine:
     @staticmethod
     async def _exited(process: asyncio.subprocess.Process, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(process.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await process.wait()
         except TimeoutError:
             return False
         return True

@@ -9,10 +9,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import StreamReader, web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import ContentEncodingError, LineTooLong
 
 from samovar_agent.http import binding
-from samovar_agent.http.errors import HttpRefusal, as_samovar_error, error_response, log
+from samovar_agent.http.errors import HttpRefusal, as_samovar_error, encoding_unknown, error_response, log
+from samovar_agent.http.incoming import SERVER
 from samovar_agent.http.slowness import BODY_BYTES, BODY_SECONDS, SlowBodyError, too_slow
 from samovar_protocol import FailureCode, SamovarError
 
@@ -173,6 +174,8 @@ def _unreadable(status: int, error: BaseException | None, message: str | None) -
             "The request's first line, or one of its headers, is too long, or there are too many of them.",
             hint="Send what is long in the body.",
         )
+    if isinstance(error, ContentEncodingError):
+        return encoding_unknown()
     said = (message or "").partition("\n")[0].strip(" :")[:200].encode("ascii", "replace").decode()
     return HttpRefusal(
         status,
@@ -187,6 +190,6 @@ def _whole(error: SamovarError) -> bytes:
     response = error_response(error)
     body = response.body
     assert isinstance(body, bytes)
-    headers = {**response.headers, "Content-Length": str(len(body)), "Connection": "close"}
+    headers = {**response.headers, "Content-Length": str(len(body)), "Connection": "close", "Server": SERVER}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {response.status} {response.reason}\r\n{lines}\r\n".encode() + body

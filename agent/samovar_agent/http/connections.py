@@ -24,6 +24,9 @@ IDLE_SECONDS = 75.0
 LOOK_SECONDS = 2.0
 """Pause between two looks at the connections; there are none while there are no connections."""
 
+COMPLAINT_SECONDS = 60.0
+"""Between two warnings that there are too many; who refuses ten thousand should not fill the log with them."""
+
 MOST_LINE_BYTES = 8190
 MOST_HEADERS = 100
 """Of a request's head: bytes of the first line and of each header, and headers."""
@@ -57,6 +60,7 @@ class Connections(web.Server):
         self._open: set[Connection] = set()
         self._of_clients: Counter[str] = Counter()
         self._looking: asyncio.TimerHandle | None = None
+        self._complains_at = 0.0
 
     def __call__(self) -> Connection:
         """A new connection's end."""
@@ -77,7 +81,7 @@ class Connections(web.Server):
         """Count a new connection, or say why there may not be one more."""
         settings = self._settings()
         if len(self._open) >= settings.max_connections:
-            log.warning("there are %d connections to the local server, as many as may be", len(self._open))
+            self._complain()
             return _too_many(f"There are {len(self._open):,} connections already, as many as may be.", "connections")
         if not connection.local:
             mine = self._of_clients[connection.client]
@@ -105,6 +109,11 @@ class Connections(web.Server):
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
+
+    def _complain(self) -> None:
+        if self._loop.time() >= self._complains_at:
+            self._complains_at = self._loop.time() + COMPLAINT_SECONDS
+            log.warning("there are %d connections to the local server, as many as may be", len(self._open))
 
     def _look(self) -> None:
         now = self._loop.time()

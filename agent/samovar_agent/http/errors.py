@@ -86,6 +86,17 @@ def bad_request(message: str, *, param: str | None = None, hint: str = "") -> Sa
     return SamovarError(FailureCode.BAD_REQUEST, message, hint=hint, details={"param": param} if param else None)
 
 
+def encoding_unknown() -> HttpRefusal:
+    """A body is compressed in a way that is not read here."""
+    return HttpRefusal(
+        415,
+        FailureCode.BAD_REQUEST,
+        "The header Content-Encoding names a compression that is not known here.",
+        hint="Send the body by gzip, by deflate, or as it is.",
+        headers={"Accept-Encoding": "gzip, deflate"},
+    )
+
+
 def as_samovar_error(error: Exception) -> SamovarError:
     """Any exception as a failure; one that nobody expected is logged with its traceback and told as `internal`."""
     if isinstance(error, SamovarError):

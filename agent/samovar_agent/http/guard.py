@@ -15,7 +15,7 @@ from aiohttp import web
 
 from samovar_agent.http.binding import Bound
 from samovar_agent.http.dialects import dialect
-from samovar_agent.http.errors import HttpRefusal
+from samovar_agent.http.errors import HttpRefusal, encoding_unknown
 from samovar_agent.http.incoming import Incoming
 from samovar_agent.platforms import connection_user
 from samovar_agent.settings import ServerSettings
@@ -33,6 +33,11 @@ _CURLS = "application/x-www-form-urlencoded"
 
 _OWNERS: frozenset[str] = frozenset({"documents", "models", "admin"})
 """Scopes of what only the agent's own user does without a token."""
+
+_OF_OTHERS: frozenset[str | None] = frozenset({"cross-site", "same-site"})
+"""What browsers say of requests by pages of other origins; the same site is also another port of this machine."""
+
+_ENCODINGS = frozenset({"gzip", "deflate", "identity"})
 
 _MOST_KNOWN_HOSTS = 64
 """Headers that were found good and are remembered; the same name may come with any port."""
@@ -64,9 +69,20 @@ class Guard:
             )
 
     def check_origin(self, request: Incoming) -> None:
-        """Refuse what a web page asks that nobody allowed. Programs other than browsers send no Origin."""
+        """Refuse what a web page asks that nobody allowed. Programs other than browsers send no Origin.
+
+        Neither do browsers where a page has a picture or a link; but then they say that it is somebody else's.
+        """
         origin = origin_of(request)
-        if origin is not None and not self.allows_origin(request, origin):
+        if origin is None:
+            if request.headers.get("Sec-Fetch-Site") in _OF_OTHERS:
+                raise SamovarError(
+                    FailureCode.FORBIDDEN,
+                    "A web page of another origin may not use this server, nor may its links and pictures.",
+                    hint="Type the address instead; or allow the page by the setting server.allowed_origins, and let it"
+                    " ask by `fetch`.",
+                )
+        elif not self.allows_origin(request, origin):
             raise SamovarError(
                 FailureCode.FORBIDDEN,
                 f"The web origin {origin!r} may not use this server.",
@@ -91,6 +107,7 @@ class Guard:
         """
         if request.method not in _WITH_BODY and not (request.method == "DELETE" and request.can_read_body):
             return
+        _check_encoding(request)
         if request.content_type != "application/json":
             if _is_untold(request) and not _is_from_a_page(request):
                 return
@@ -102,24 +119,14 @@ class Guard:
             )
 
     def check_form(self, request: Incoming) -> None:
-        """The same for uploads, whose form a browser does send without asking: only for a page that says who it is.
-
-        Browsers send an Origin along, which was checked; should one leave it out, it still says that the page is
-        somebody else's.
-        """
+        """The same for uploads, whose form a browser does send without asking, but not without saying for whom."""
+        _check_encoding(request)
         if request.content_type != "multipart/form-data":
             raise HttpRefusal(
                 415,
                 FailureCode.BAD_REQUEST,
                 "The body must be a form with a file.",
                 hint="Send it as multipart/form-data.",
-            )
-        site = request.headers.get("Sec-Fetch-Site", "none")
-        if "Origin" not in request.headers and site not in ("same-origin", "none"):
-            raise SamovarError(
-                FailureCode.FORBIDDEN,
-                "A web page of another origin may not upload files.",
-                hint="If you trust it, add it to the setting server.allowed_origins.",
             )
 
     def check_token(self, request: Incoming, needs: Needs) -> TokenInfo | None:
@@ -156,19 +163,22 @@ class Guard:
         return token
 
     def _knows_host(self, request: web.BaseRequest) -> bool:
-        # Not `request.host`: that invents the machine's name where the header is missing, and an absolute address in
-        # the request line replaces it.
+        # Not only `request.host`: that invents the machine's name where the header is missing, and an absolute address
+        # in the request line replaces it; then both must be known.
         given = request.headers.getall("Host", ())
-        if len(given) != 1:
+        if len(given) != 1 or not self._is_own_name(request, given[0]):
             return False
+        return request.raw_path.startswith("/") or self._is_own_name(request, request.host)
+
+    def _is_own_name(self, request: web.BaseRequest, given: str) -> bool:
         settings = self._settings()
         under = self._known_under
         if under is None or under[0] is not settings or under[1] is not self.bound:
             self._known_hosts.clear()
             self._known_under = settings, self.bound
-        if given[0] in self._known_hosts:
+        if given in self._known_hosts:
             return True
-        name = _host_name(given[0])
+        name = _host_name(given)
         if not name:
             return False
         if (
@@ -177,7 +187,7 @@ class Guard:
             or name in {_host_name(allowed) for allowed in settings.allowed_hosts}
         ):
             if len(self._known_hosts) < _MOST_KNOWN_HOSTS:
-                self._known_hosts.add(given[0])
+                self._known_hosts.add(given)
             return True
         # Bound to all addresses, and reached by this one of them.
         return self.bound.exposed and name == _address(request, "sockname")
@@ -194,14 +204,14 @@ def _host_name(header: str) -> str:
     """The name or address in a Host header, without port and brackets; empty where it is not a valid one."""
     if header.startswith("["):
         name, closed, port = header[1:].partition("]")
-        if not closed or (port and not port.startswith(":")):
+        if not closed or ":" not in name or (port and not port.startswith(":")):
             return ""
         port = port[1:]
     elif header.count(":") > 1:
         return header.lower()  # a bare IPv6 address, as people write it in the settings
     else:
         name, _, port = header.partition(":")
-    return "" if port and not port.isdecimal() else name.lower()
+    return "" if port and not (port.isascii() and port.isdecimal()) else name.lower()
 
 
 def _is_untold(request: web.BaseRequest) -> bool:
@@ -217,6 +227,13 @@ def _is_from_a_page(request: web.BaseRequest) -> bool:
     """
     names = {name.lower() for name in request.headers}
     return bool(names & {"origin", "referer"}) or any(name.startswith("sec-fetch-") for name in names)
+
+
+def _check_encoding(request: web.BaseRequest) -> None:
+    """Refuse a body whose compression nobody has taken away."""
+    encoding = request.headers.get("Content-Encoding")
+    if encoding is not None and encoding.lower() not in _ENCODINGS:
+        raise encoding_unknown()
 
 
 def _secret(request: Incoming) -> str | None:

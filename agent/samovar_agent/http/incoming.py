@@ -11,6 +11,9 @@ from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 if TYPE_CHECKING:
     from samovar_agent.http.connection import Connection
 
+SERVER = "Samovar"
+"""The name in each response; without a version, which would say what is worth a try."""
+
 AddHeaders = Callable[[web.BaseRequest, web.StreamResponse], None]
 
 
@@ -36,6 +39,7 @@ class Incoming(web.Request):
         return self.matched
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        response.headers["Server"] = SERVER  # aiohttp would tell its version, and Python's
         # aiohttp's own place for this is the application, which costs a third of a short request's time.
         self._add_headers(self, response)
 

@@ -68,6 +68,8 @@ async def listen(settings: ServerSettings, folder: Path, *, has_token: bool) -> 
         # Not plain HTTP instead: tokens would go over the network for everybody to read.
         listening.problems.append(f"{error} So the server does not listen at port {settings.port}; {_SET_TLS}.")
     else:
+        if listening.context is not None and (problem := tls.validity_problem(settings.tls_certificate)):
+            listening.problems.append(problem)
         listening.bound = await bind(settings, has_token=has_token, secure=listening.context is not None)
         if listening.bound.problem:
             listening.problems.append(listening.bound.problem)

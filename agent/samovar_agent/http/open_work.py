@@ -124,7 +124,8 @@ class OpenWork:
         if self._jobs:
             self._none_left = asyncio.Event()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._none_left.wait(), within)
+                async with asyncio.timeout(within):
+                    await self._none_left.wait()
             self._none_left = None
 
 

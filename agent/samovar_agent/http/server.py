@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 2.0
 """How long a stop waits for clients to take the last event of their streams."""
 
+HANDSHAKE_SECONDS = 20.0
+"""How long a connection may take to begin TLS."""
+
 
 class HttpServer:
     """Serves the table in `routes.py` on the addresses of the settings."""
@@ -58,7 +61,16 @@ class HttpServer:
             self._connections = Connections(self._front.answer, self._front.add_cors, self._settings)
             loop = asyncio.get_running_loop()
             for opened, context in listening.sockets:
-                self._listeners.append(await loop.create_server(self._connections, sock=opened, ssl=context))
+                self._listeners.append(
+                    await loop.create_server(
+                        self._connections,
+                        sock=opened,
+                        ssl=context,
+                        # Before its handshake a connection is not seen by `Connections`, and so not counted.
+                        ssl_handshake_timeout=HANDSHAKE_SECONDS if context is not None else None,
+                        ssl_shutdown_timeout=GRACE_SECONDS if context is not None else None,
+                    )
+                )
         for problem in listening.problems:
             log.warning("%s", problem)
         return self._publish(listening.info)
@@ -74,7 +86,7 @@ class HttpServer:
             listener.close()
         self._listeners.clear()
         self._listening.forget()
-        await connections.close(GRACE_SECONDS)
+        await connections.close(GRACE_SECONDS / 2)  # twice: to end by themselves, and to be cancelled
         if self._stop_watching is not None:
             self._stop_watching()
         self._publish(HttpInfo())

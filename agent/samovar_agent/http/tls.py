@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import _ssl
 import ssl
+import time
 from pathlib import Path
+
+SOON_DAYS = 14
 
 
 class CertificateError(Exception):
@@ -38,6 +42,33 @@ def context(certificate: str, key: str) -> ssl.SSLContext | None:
     except OSError as error:
         raise CertificateError(f"{certificate} or {key} cannot be read: {error.strerror or error}.") from error
     return found
+
+
+def validity_problem(certificate: str) -> str | None:
+    """What is wrong with the time for which it is valid, as a sentence. The server works all the same, to those who
+    do not look. - certificate: path of a PEM file that `context` could read.
+    """
+    try:
+        # Private, and the only thing in Python's library that reads a certificate's dates.
+        dates = _ssl._test_decode_cert(str(Path(certificate).expanduser()))  # type: ignore[attr-defined]
+        begins, ends = (ssl.cert_time_to_seconds(dates[name]) for name in ("notBefore", "notAfter"))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    now = time.time()
+    if now >= ends:
+        return f"The certificate {certificate} has expired, on {_day(ends)}, so clients refuse it. {_RENEW}."
+    if now < begins:
+        return f"The certificate {certificate} is valid only from {_day(begins)} on; is this machine's clock right?"
+    if ends - now < SOON_DAYS * 86400:
+        return f"The certificate {certificate} expires soon, on {_day(ends)}. {_RENEW}."
+    return None
+
+
+_RENEW = "Renew it, then `samovar down` and `samovar up`"
+
+
+def _day(moment: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
 
 
 def _check_file(path: str) -> None:

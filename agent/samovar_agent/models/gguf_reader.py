@@ -22,6 +22,8 @@ MAX_STRING_BYTES = 4 * 1024 * 1024
 MAX_KEY_BYTES = 1024
 MAX_STRINGS = 2_000_000
 """Texts in all lists of a file, which are walked one by one; the largest vocabularies have 300,000, twice."""
+MAX_STRINGS_BYTES = 256 * 1024 * 1024
+"""Of these texts together, which are some 10 MB; else all of a file of a terabyte could be read for its header."""
 MAX_KEPT_NUMBERS = 8192
 """Longest list of numbers that is kept: one for each layer. Longer ones (token scores) are skipped."""
 MAX_KEPT_BYTES = 32 * 1024 * 1024
@@ -71,6 +73,7 @@ class GgufReader:
         self._base = 0  # offset of the window in the file
         self._at = 0  # position in the window
         self._strings_left = MAX_STRINGS
+        self._strings_bytes_left = MAX_STRINGS_BYTES
         self._kept_left = MAX_KEPT_BYTES
 
     @property
@@ -215,6 +218,9 @@ class GgufReader:
                 text for text, pattern in patterns.items() if text not in seen and window.find(pattern, begin, at) >= 0
             }
             self._at = at
+            self._strings_bytes_left -= at - begin
+            if self._strings_bytes_left < 0:
+                raise self.broken(f"has more than {MAX_STRINGS_BYTES:,} bytes of texts in its lists, counting '{key}'")
         return frozenset(seen)
 
     def _skip(self, length: int) -> None:

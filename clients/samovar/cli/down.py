@@ -9,7 +9,8 @@ import click
 from samovar.cli import output, session
 from samovar.cli.options import json_option
 
-_WAIT_SECONDS = 15.0
+_WAIT_SECONDS = 20.0
+"""Longer than an agent takes to stop, whatever happens."""
 
 
 @click.command()

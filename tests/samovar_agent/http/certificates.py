@@ -15,14 +15,14 @@ class Certificate:
     key: Path
 
 
-def make(folder: Path) -> Certificate:
-    """A new one, signed by itself."""
+def make(folder: Path, *, days: int = 30) -> Certificate:
+    """A new one, signed by itself. - days: for which it is valid."""
     folder.mkdir(exist_ok=True)
     made = Certificate(folder / "certificate.pem", folder / "key.pem")
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-keyout", made.key, "-out", made.certificate, "-days", "3", "-subj", "/CN=localhost"),
+            *("-keyout", made.key, "-out", made.certificate, "-days", str(days), "-subj", "/CN=localhost"),
             *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
         ],
         check=True,

@@ -88,10 +88,28 @@ async def test_a_path_is_no_other_by_another_spelling(agent: Agent, browser: Bro
         assert (await ask(agent.port, request("GET", path))).status in (401, 404)
 
 
-@pytest.mark.parametrize("target", ["http://localhost/health", "http://evil.test/health", "https://localhost/health"])
-async def test_an_absolute_target_counts_by_its_host_header(agent: Agent, target: str) -> None:
-    assert (await ask(agent.port, request("GET", target))).status == 200
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://localhost/health", 200),
+        ("https://localhost:1/health", 200),
+        ("http://[::1]:7266/health", 200),
+        ("http://evil.test/health", 403),
+        ("http://localhost@evil.test/health", 403),
+        ("http://evil.test", 403),
+    ],
+)
+async def test_an_absolute_target_has_to_name_this_server_too(agent: Agent, target: str, status: int) -> None:
+    assert (await ask(agent.port, request("GET", target))).status == status
     assert (await ask(agent.port, request("GET", target, host="evil.test"))).status == 403
+
+
+@pytest.mark.parametrize(
+    "data", [request("GET", "/health"), request("GET", "/nothing"), request("GET", "/health", host="x"), b"no\r\n\r\n"]
+)
+async def test_what_it_is_made_of_it_does_not_tell(agent: Agent, data: bytes) -> None:
+    answer = await ask(agent.port, data)
+    assert answer.headers["server"] == "Samovar"
 
 
 async def test_a_proxy_it_is_not(agent: Agent) -> None:

@@ -50,6 +50,18 @@ async def test_more_connections_than_may_be_are_refused(idle_agent: Agent, until
             await asyncio.sleep(0.01)
 
 
+async def test_many_that_are_refused_do_not_fill_the_log(idle_agent: Agent, caplog: pytest.LogCaptureFixture) -> None:
+    idle_agent.settings.set("server.max_connections", 1)
+    await idle_agent.start()
+    async with connected(idle_agent.port) as one:
+        one.send(request("GET", "/health"))
+        assert (await one.answer()).status == 200
+        for _ in range(20):
+            refused = await ask(idle_agent.port, b"")
+            assert refused.status == 503 and refused.headers["server"] == "Samovar"
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+
+
 async def test_one_address_of_the_network_cannot_have_them_all(
     idle_agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

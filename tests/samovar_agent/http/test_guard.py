@@ -64,6 +64,25 @@ async def test_a_foreign_origin_is_refused_everywhere(
     assert not agent.instances.calls
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_page_that_does_not_say_which_it_is_is_refused_everywhere(
+    agent: Agent, browser: Browser, site: str
+) -> None:
+    """Pictures, scripts and links send no Origin; the browser says all the same that the page is somebody else's."""
+    changed = agent.events.sequence
+    for method, path in ROUTES:
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+        answer = await browser.ask(method, path, headers=headers, json=chat_body() if method == "POST" else None)
+        check_failure(path, answer, 403, "forbidden")
+    assert not agent.instances.calls and agent.events.sequence == changed
+
+
+async def test_who_types_the_address_is_welcome(agent: Agent, browser: Browser) -> None:
+    for site in ("none", "same-origin"):
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        assert (await browser.ask("GET", "/v1/models", headers=headers)).status == 200
+
+
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_a_foreign_preflight_is_refused_everywhere(
     agent: Agent, browser: Browser, method: str, path: str
@@ -118,6 +137,8 @@ async def raw(agent: Agent, request: bytes) -> int:
         ("[fe80::1]:80", "fe80::1"),
         ("::1", "::1"),
         ("localhost:x", ""),
+        ("localhost:\u0661", ""),
+        ("[localhost]", ""),
         ("[::1]x", ""),
         ("[::1]:", "::1"),
         ("localhost:80@evil", ""),
@@ -180,13 +201,24 @@ async def test_a_program_need_not_say_that_its_body_is_json(agent: Agent, browse
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Mode": "no-cors"}, {"Sec-Fetch-Site": "none"}, {"Origin": OWN}],
+    [{"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Mode": "no-cors"}, {"Sec-Fetch-Site": "none"}, {"Origin": OWN}],
 )
 async def test_a_page_must_say_so(agent: Agent, browser: Browser, headers: dict[str, str]) -> None:
     headers = {name: agent.url if value == OWN else value for name, value in headers.items()}
     skip = ["Content-Type"]
     answer = await browser.ask("POST", "/v1/chat/completions", data=b"{}", headers=headers, skip_auto_headers=skip)
     assert (answer.status, answer.error["code"]) == (415, "bad_request")
+    assert not agent.instances.calls
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "foo", "gzip, gzip"])
+async def test_a_compression_that_is_not_known_is_told(agent: Agent, browser: Browser, encoding: str) -> None:
+    body = json.dumps(chat_body()).encode()
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    answer = await browser.ask("POST", "/v1/chat/completions", data=body, headers=headers)
+    assert (answer.status, answer.error["code"]) == (415, "bad_request")
+    assert "gzip" in answer.error["message"] and "install" not in answer.error["message"]
+    assert answer.headers["Accept-Encoding"] == "gzip, deflate"
     assert not agent.instances.calls
 
 
@@ -380,6 +412,7 @@ async def test_bound_to_everything_loopback_needs_no_token_and_any_own_address_i
         b"{method} {path} HTTP/1.1\r\n",
         b"{method} {path} HTTP/1.0\r\n",
         b"{method} http://localhost{path} HTTP/1.1\r\nHost: evil.test\r\n",
+        b"{method} http://evil.test{path} HTTP/1.1\r\nHost: localhost\r\n",
         b"{method} {path} HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: localhost\r\n",
         b"{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.test\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\n",

@@ -2,15 +2,17 @@
 
 import ssl
 import subprocess
+import time
 import warnings
 from pathlib import Path
 
 import pytest
 
+from samovar_agent.http import server, tls
 from samovar_agent.http.tls import CertificateError, context
 from tests.samovar_agent.http.certificates import Certificate, make
 from tests.samovar_agent.http.conftest import Agent
-from tests.samovar_agent.http.raw import ask, request
+from tests.samovar_agent.http.raw import ask, connected, request
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +96,46 @@ async def test_a_bad_certificate_does_not_mean_plain_http(idle_agent: Agent, tmp
     assert "none.pem cannot be read" in info.problem and "server.tls_certificate" in info.problem
     assert info.unix_socket is not None
     assert (await ask(Path(info.unix_socket), request("GET", "/health"))).status == 200
+
+
+async def test_a_certificate_that_expires_soon_is_told_and_used(idle_agent: Agent, tmp_path: Path) -> None:
+    made = make(tmp_path / "old", days=3)
+    idle_agent.settings.set("server.tls_certificate", str(made.certificate))
+    idle_agent.settings.set("server.tls_key", str(made.key))
+    info = await idle_agent.start()
+    assert info.problem is not None and str(made.certificate) in info.problem
+    assert f"expires soon, on {time.strftime('%Y')[:2]}" in info.problem
+    trusting = ssl.create_default_context(cafile=made.certificate)
+    assert (await ask(idle_agent.port, request("GET", "/health"), trusting)).status == 200
+
+
+def test_one_that_has_expired_is_told(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = time.time() + 31 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert "has expired, on 20" in (tls.validity_problem(str(certificate.certificate)) or "")
+
+
+def test_a_certificate_of_tomorrow_points_to_the_clock(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tls.validity_problem(str(certificate.certificate)) is None
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
+    assert "clock" in (tls.validity_problem(str(certificate.certificate)) or "")
+
+
+def test_what_cannot_be_read_has_no_dates(tmp_path: Path) -> None:
+    (tmp_path / "nonsense.pem").write_text("nonsense")
+    assert tls.validity_problem(str(tmp_path / "nonsense.pem")) is None
+
+
+async def test_who_begins_no_handshake_is_dropped(
+    idle_agent: Agent, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HANDSHAKE_SECONDS", 0.1)
+    idle_agent.settings.set("server.tls_certificate", str(certificate.certificate))
+    idle_agent.settings.set("server.tls_key", str(certificate.key))
+    await idle_agent.start()
+    async with connected(idle_agent.port) as silent, connected(idle_agent.port) as plain:
+        plain.send(request("GET", "/health"))
+        assert await plain.ended() == b""
+        assert await silent.ended() == b""

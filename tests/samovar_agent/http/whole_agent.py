@@ -18,6 +18,7 @@ from samovar_agent.models.sources import HubSource, Part, Wanted
 from samovar_agent.network.connectivity import Connectivity
 from samovar_agent.services import Services
 from samovar_agent.settings import SettingsFile
+from samovar_agent.stopping import Stopping
 from samovar_protocol import Places
 from samovar_protocol.replies import EmbedReply, GetReply, LoadReply
 from samovar_protocol.requests import Get
@@ -119,7 +120,7 @@ async def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     settings.set("models.discover", False)
     stopped: list[None] = []
     async with AsyncExitStack() as stack:
-        services = await app._services(places, settings, asyncio.Event(), stack)
+        services = await app._services(places, settings, asyncio.Event(), stack, Stopping())
         services.stop = lambda: stopped.append(None)
         services.instances = cast(Any, WholeInstances())
         services.downloads = cast(

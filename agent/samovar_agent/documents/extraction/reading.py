@@ -85,7 +85,8 @@ class ReadingProcess:
         reading = cls(process, limits)
         try:
             reading._send(wire.Begin(limits))
-            await asyncio.wait_for(reading._receive(), _START_SECONDS)
+            async with asyncio.timeout(_START_SECONDS):
+                await reading._receive()
         except (OSError, EOFError, msgspec.MsgspecError, TimeoutError) as error:
             if not isinstance(error, TimeoutError):
                 await reading._ended()
@@ -137,7 +138,8 @@ class ReadingProcess:
             self._process.kill()
         await self._process.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._errors, _LAST_WORDS_SECONDS)
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self._errors
 
     async def _answer(self) -> None:
         """Give everybody who asked what comes, in order, until nobody waits."""
@@ -197,7 +199,8 @@ class ReadingProcess:
     async def _ended(self) -> None:
         """Wait a moment for its end, of which its pipes tell before the system does."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), _LAST_WORDS_SECONDS)
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self._process.wait()
 
     def _send(self, command: wire.Command) -> None:
         if not self._unsent:  # what is asked for in the same moment goes out together
