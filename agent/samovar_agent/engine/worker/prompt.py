@@ -1,7 +1,7 @@
 """What is done for a request before anything is computed: all that can be refused.
 
 prepared = prepare(model, chat_template(model), generation)
-check_room(len(prepared.tokens), context_length)
+check_room(len(prepared.tokens), context_length, model.trained_context)
 """
 
 from __future__ import annotations
@@ -126,14 +126,18 @@ def chat_template(model: Model) -> ChatTemplate:
     )
 
 
-def check_room(prompt_tokens: int, context_length: int) -> None:
-    """Raises `context_overflow` where the prompt is longer than the context."""
+def check_room(prompt_tokens: int, context_length: int, trained_context: int) -> None:
+    """Raises `context_overflow` where the prompt is longer than the context. - trained_context: most that it can be."""
     if prompt_tokens > context_length:
         raise SamovarError(
             FailureCode.CONTEXT_OVERFLOW,
             f"The prompt has {prompt_tokens:,} tokens; the context holds {context_length:,}.",
-            hint="Shorten the conversation, or load the model with a larger context.",
-            details={"prompt_tokens": prompt_tokens, "context_length": context_length},
+            hint="Shorten it, or load the model with a larger context.",
+            details={
+                "prompt_tokens": prompt_tokens,
+                "context_length": context_length,
+                "trained_context": trained_context,
+            },
         )
 
 
