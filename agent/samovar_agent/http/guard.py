@@ -93,7 +93,7 @@ class Guard:
                 415,
                 FailureCode.BAD_REQUEST,
                 "The body must be JSON.",
-                hint="Send the header Content-Type: application/json.",
+                hint="Send the header Content-Type: application/json; with curl: -H 'Content-Type: application/json'.",
             )
 
     def check_form(self, request: Incoming) -> None:
