@@ -59,3 +59,37 @@ async def test_streams_tell_which_one_answers(responses: ResponsesAgent) -> None
     for path in ("/v1/chat/completions", "/v1/completions"):
         answer = await responses.browser.ask("POST", path, json={**BODIES[path], "stream": True})
         assert f'"model":"{KEY}"'.encode() in answer.body
+
+
+async def test_what_llama_vscode_asks_for_an_edit(responses: ResponsesAgent) -> None:
+    body = {
+        "messages": [
+            {"role": "system", "content": "You are an expert coder."},
+            {"role": "user", "content": "Mend it."},
+        ],
+        "stream": False,
+        "cache_prompt": True,
+        "samplers": "edkypmxt",
+        "temperature": 0.8,
+        "dynatemp_range": 0,
+        "dynatemp_exponent": 1,
+        "top_k": 40,
+        "top_p": 0.95,
+        "min_p": 0.05,
+        "typical_p": 1,
+        "xtc_probability": 0,
+        "xtc_threshold": 0.1,
+        "repeat_last_n": 64,
+        "repeat_penalty": 1,
+        "presence_penalty": 0,
+        "frequency_penalty": 0,
+        "dry_multiplier": 0,
+        "dry_base": 1.75,
+        "dry_allowed_length": 2,
+        "dry_penalty_last_n": -1,
+        "max_tokens": -1,
+        "timings_per_token": False,
+    }
+    answer = await responses.browser.ask("POST", "/v1/chat/completions", json=body)
+    assert answer.status == 200, answer.body
+    assert answer.json()["choices"][0]["message"]["content"] == "Hi there"
