@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.clients.conftest import LONG
+from tests.clients.conftest import CHAT, LONG
 from tests.clients.installed import from_npm
 from tests.clients.program import Program
 from tests.processes.agent import AgentProcess
@@ -15,12 +15,6 @@ pytestmark = [pytest.mark.clients, pytest.mark.processes, pytest.mark.model, pyt
 
 CONTEXT = 8192
 PROMPT = "Say hello."
-
-
-@pytest.fixture(autouse=True)
-def loaded(agent: AgentProcess) -> None:
-    run = agent.cli("load", LONG, "--context", str(CONTEXT))
-    assert run.returncode == 0, run.stderr
 
 
 def test_continue(program: Program, agent: AgentProcess) -> None:
@@ -32,7 +26,7 @@ schema: v1
 models:
   - name: Chat
     provider: openai
-    model: {LONG}
+    model: {CHAT}
     apiBase: {agent.url}/v1
     apiKey: none
     roles: [chat, edit, apply]
