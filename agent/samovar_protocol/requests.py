@@ -57,7 +57,7 @@ class Ps(Request[replies.PsReply], tag="ps", frozen=True, kw_only=True):
 
 
 class Load(StreamRequest[Progress, replies.LoadReply], tag="load", frozen=True, kw_only=True):
-    """Bring a model into memory; one that is there already is returned as it is.
+    """Bring a model into memory; one that is there already is returned as it is, or loaded anew for more `context`.
 
     - name: key, alias, `name@quant` or a unique part of the key.
     - context: tokens; None for the settings' default, never more than the model was trained for.

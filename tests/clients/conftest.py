@@ -15,6 +15,8 @@ from tests.clients.program import Program
 from tests.processes.agent import AgentProcess
 
 CHAT = "smollm2-135m"
+LONG = "gemma-3-270m"
+"""A model with room for the prompts of coding agents, in which it may say whatever it likes."""
 EMBEDDER = "all-minilm-l6-v2"
 
 
@@ -28,12 +30,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory, small_model: Path, embedding_model: Path) -> Iterator[AgentProcess]:
-    """A running agent with the small chat model, and a real embedding model."""
+def agent(
+    tmp_path_factory: pytest.TempPathFactory, small_model: Path, gemma_model: Path, embedding_model: Path
+) -> Iterator[AgentProcess]:
+    """A running agent with a small chat model, one with a long context, and a real embedding model."""
     agent = AgentProcess(tmp_path_factory.mktemp("agent") / "home")
     try:
         agent.up()
-        for model in (small_model, embedding_model):
+        for model in (small_model, gemma_model, embedding_model):
             run = agent.cli("import", str(model), "--link")
             assert run.returncode == 0, run.stderr
         yield agent

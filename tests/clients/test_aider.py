@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -24,6 +25,8 @@ def test_a_message(program: Program, agent: AgentProcess, way: str) -> None:
         "openai": (f"openai/{CHAT}", {"OPENAI_API_BASE": f"{agent.url}/v1", "OPENAI_API_KEY": "none"}),
         "ollama": (f"ollama_chat/{CHAT}", {"OLLAMA_API_BASE": agent.url}),
     }[way]
+    facts = {"max_input_tokens": 8192, "max_output_tokens": 1024, "litellm_provider": "openai", "mode": "chat"}
+    program.write("work/.aider.model.metadata.json", json.dumps({model: facts}))  # or it looks for them in the web
     told = program.run(
         *(aider, "--model", model, "--message", "Mend calc.py.", "--map-tokens", "0", "--no-pretty", *QUIET),
         "calc.py",
@@ -31,4 +34,4 @@ def test_a_message(program: Program, agent: AgentProcess, way: str) -> None:
     )
     tokens = re.search(r"Tokens: ([\d.,k]+) sent, (\d+) received", told)
     assert tokens and int(tokens[2]) > 0, told
-    assert "Error" not in told, told
+    assert "litellm." not in told and "Retrying" not in told, told

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import CHAT
+from tests.clients.conftest import CHAT, LONG
 from tests.clients.installed import from_npm
 from tests.clients.program import Program
 from tests.processes.agent import AgentProcess
@@ -19,6 +19,8 @@ from tests.processes.agent import AgentProcess
 pytestmark = [pytest.mark.clients, pytest.mark.processes, pytest.mark.model, pytest.mark.timeout(3600)]
 
 CONTEXT = 8192
+LONG_CONTEXT = 12288
+"""For the 9,000 tokens that Codex begins with, and not much more: a base model has no end."""
 PROMPT = "Say hello."
 
 
@@ -32,23 +34,22 @@ def lines(told: str) -> list[dict[str, object]]:
 
 def codex_settings(agent: AgentProcess) -> str:
     return f"""
-model = "{CHAT}"
+model = "{LONG}"
 model_provider = "samovar"
-model_context_window = {CONTEXT}
-web_search = "disabled"
+model_context_window = {LONG_CONTEXT}
 
 [model_providers.samovar]
 name = "Samovar"
 base_url = "{agent.url}/v1"
 wire_api = "responses"
 stream_idle_timeout_ms = 3600000
-
-[agents]
-enabled = false
 """
 
 
 def test_codex_over_responses(program: Program, agent: AgentProcess) -> None:
+    """As it comes: with its tools in namespaces, and the web search that it offers to everybody."""
+    loaded = agent.cli("load", LONG, "--context", str(LONG_CONTEXT))
+    assert loaded.returncode == 0, loaded.stderr
     codex = program_of("@openai/codex@0.169.0", "codex")
     program.write(".codex/config.toml", codex_settings(agent))
     told = lines(program.run(codex, "exec", "--skip-git-repo-check", "--json", PROMPT))
@@ -82,7 +83,7 @@ def claude(program: Program, agent: AgentProcess, *arguments: str) -> str:
         "ANTHROPIC_MODEL": CHAT,
         "ANTHROPIC_DEFAULT_HAIKU_MODEL": CHAT,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "32",
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "2048",
     }
     path = program_of("@anthropic-ai/claude-code@2.1.197", "claude")
     return program.run(path, "-p", PROMPT, "--output-format", "json", *arguments, **environ)

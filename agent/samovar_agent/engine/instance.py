@@ -24,6 +24,7 @@ from samovar_agent.engine.interface import (
 )
 from samovar_agent.engine.lifecycle import Lifecycle
 from samovar_agent.engine.machine import mapped_bytes, resident_bytes
+from samovar_agent.engine.overflow import with_remedy
 from samovar_agent.engine.tally import Outcome, Tally
 from samovar_agent.engine.usage import Place, Usage
 from samovar_agent.events import EventBus
@@ -206,7 +207,7 @@ class Instance:
 
     async def generate(self, generation: Generation, place: Place) -> AsyncGenerator[Output, None]:
         """Compute a reply; only inside `request` and after `ready`."""
-        with _failures(place):
+        with self._failures(place):
             async with contextlib.aclosing(self._engine.generate(generation)) as outputs:
                 async for output in outputs:
                     if isinstance(output, Started):
@@ -219,7 +220,7 @@ class Instance:
     async def embed(self, embedding: Embedding, place: Place) -> Embedded:
         """Compute vectors; only inside `request` and after `ready`."""
         self._start(place, told=False)
-        with _failures(place):
+        with self._failures(place):
             result = await self._engine.embed(embedding)
         self._computed(result, place)
         return result
@@ -227,7 +228,7 @@ class Instance:
     async def rank(self, ranking: Ranking, place: Place) -> Ranked:
         """Compute scores; only inside `request` and after `ready`."""
         self._start(place, told=False)
-        with _failures(place):
+        with self._failures(place):
             result = await self._engine.rank(ranking)
         self._computed(result, place)
         return result
@@ -239,6 +240,15 @@ class Instance:
     async def ask(self, question: Question) -> Finding:
         """What the model says of texts and tokens, beside its work; only inside `use` and after `ready`."""
         return await self._engine.ask(question)
+
+    @contextlib.contextmanager
+    def _failures(self, place: Place) -> Iterator[None]:
+        """Remember that the work failed: whoever asked for it may only be seen to leave then."""
+        try:
+            yield
+        except SamovarError as error:
+            place.outcome = "failed"
+            raise with_remedy(error, self.model) from error.__cause__
 
     def _start(self, place: Place, *, told: bool = True) -> None:
         self._usage.start(place, told=told)
@@ -350,16 +360,6 @@ def _complete(place: Place) -> float:
     """The request has its reply; how long that took."""
     place.outcome = "ok"
     return time.monotonic() - place.entered
-
-
-@contextlib.contextmanager
-def _failures(place: Place) -> Iterator[None]:
-    """Remember that the work failed: whoever asked for it may only be seen to leave then."""
-    try:
-        yield
-    except SamovarError:
-        place.outcome = "failed"
-        raise
 
 
 def _outcome(place: Place) -> Outcome:

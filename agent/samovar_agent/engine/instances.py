@@ -242,7 +242,7 @@ class Instances(Residents):
         return (await self.tokenize(model, Tokenization(texts=list(texts)))).counts
 
     async def _ask(self, model: str | None, question: Question) -> Finding:
-        instance, _ = await self._obtain(model or self._only_model("chat"), ttl_seconds=self._ttl(Keep()))
+        instance, _ = await self._obtain(model or self.only_model("chat"), ttl_seconds=self._ttl(Keep()))
         with instance.use():
             await instance.ready(lambda _: None)
             return await instance.ask(question)
@@ -254,7 +254,7 @@ class Instances(Residents):
 
         - model, keep, and failures: as of `generate`. - capability: that a model must have where none is named.
         """
-        instance = await self._kept(model or self._only_model(capability), keep)
+        instance = await self._kept(model or self.only_model(capability), keep)
         with instance.use():
             async with contextlib.aclosing(load_progress(instance)) as progresses:
                 async for progress in progresses:
@@ -266,7 +266,7 @@ class Instances(Residents):
     ) -> AsyncGenerator[Progress | _Use, None]:
         """Loading progress, then the instance, which stays in memory until this generator is closed."""
         began = time.monotonic()
-        instance = await self._kept(model or self._only_model(capability), keep)
+        instance = await self._kept(model or self.only_model(capability), keep)
         with instance.request(priority, limit=self._settings.current.engine.queue_limit) as place:
             async with contextlib.aclosing(load_progress(instance)) as progresses:
                 async for progress in progresses:
@@ -285,8 +285,11 @@ class Instances(Residents):
         usual = minutes * 60 if minutes else None
         return usual if keep.ttl_seconds is UNSET else keep.ttl_seconds
 
-    def _only_model(self, capability: str) -> str:
-        """What a request without a model means."""
+    def only_model(self, capability: str) -> str:
+        """What a request without a model means: the one in memory, or else the only one there is.
+
+        - capability: that it must have. Raises `model_ambiguous` where there are several, `model_unknown` for none.
+        """
         models = [info.key for info in self._library.ls() if info.state == "ready" and capability in info.capabilities]
         able = set(models)
         loaded = [one.identifier for one in self._instances.values() if one.usable and one.model in able]

@@ -88,9 +88,10 @@ class Residents:
         force: bool = False,
         on_progress: Callable[[Progress], None] = lambda progress: None,
     ) -> LoadReply:
-        """Bring a model into memory; one that is there already is returned as it is.
+        """Bring a model into memory; one that is there already is returned as it is, unless it has too little context.
 
-        - name: of a model or instance. - context: tokens; None for the setting, never above the model's own.
+        - name: of a model or instance. - context: tokens; None for the setting, never above the model's own. One that
+        is there with less is loaded anew, or `model_in_use` raised where somebody uses it.
         - ttl_seconds: unload after so long without use; None never. - identifier: another name for this instance.
         - force: load although it does not seem to fit, or has just failed several times.
         - on_progress: told how far loading is.
@@ -98,8 +99,10 @@ class Residents:
         Raises what `Library.find` does, `bad_request`, `not_enough_memory`, `load_failed`, `model_unsupported`.
         """
         instance, already = await self._obtain(
-            name, context=context, ttl_seconds=ttl_seconds, identifier=identifier, force=force
+            name, context=context, ttl_seconds=ttl_seconds, identifier=identifier, force=force, at_least=True
         )
+        if ttl_seconds is not None and not already:
+            instance.keep_for(ttl_seconds)  # also where it is loaded anew, which keeps the old time
         with instance.use():
             async with contextlib.aclosing(load_progress(instance)) as progresses:
                 async for progress in progresses:

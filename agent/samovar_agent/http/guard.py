@@ -115,7 +115,7 @@ class Guard:
                 415,
                 FailureCode.BAD_REQUEST,
                 "The body must be JSON.",
-                hint="Send its type as a header; with curl, -H 'Content-Type: application/json'.",
+                hint="Send the header Content-Type: application/json; with curl: -H 'Content-Type: application/json'.",
             )
 
     def check_form(self, request: Incoming) -> None:

@@ -7,7 +7,8 @@ from email.utils import formatdate
 
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import SERVER_SOFTWARE
+
+from samovar_agent.http.incoming import SERVER
 
 _HEADERS = {"Content-Type": "application/json"}
 
@@ -42,8 +43,7 @@ class _Whole(web.Response):
         super().__init__(body=body, headers=_HEADERS)
         self._keep_alive = True
         self._head = (
-            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            f"Server: {SERVER_SOFTWARE}\r\n"
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nServer: {SERVER}\r\n"
         )
         self._json = body
         self._second = 0

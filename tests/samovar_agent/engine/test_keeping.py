@@ -84,6 +84,19 @@ async def test_more_context_loads_it_anew_and_less_is_served_as_it_is(make_bench
     assert (only(bench).context_length, only(bench).ttl_seconds) == (2048, 7)
 
 
+async def test_loading_with_more_context_loads_it_anew(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    await bench.instances.load("small", context=512, ttl_seconds=500)
+    first = only(bench).pid
+    assert not (await bench.instances.load("small", context=1024)).already_loaded
+    assert gone(first)
+    assert (only(bench).context_length, only(bench).ttl_seconds) == (1024, 500)
+    assert not (await bench.instances.load("small", context=2048, ttl_seconds=7)).already_loaded
+    assert (only(bench).context_length, only(bench).ttl_seconds) == (2048, 7)
+    assert (await bench.instances.load("small", context=1024, ttl_seconds=9)).already_loaded
+    assert only(bench).ttl_seconds == 7, "one that stays is as it was loaded"
+
+
 async def test_an_instance_with_a_name_of_its_own_keeps_it(make_bench: MakeBench) -> None:
     bench = make_bench()
     await bench.instances.load("small", context=512, identifier="mine")

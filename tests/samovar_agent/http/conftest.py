@@ -19,6 +19,7 @@ from samovar_agent.documents.conversations import ConversationService
 from samovar_agent.engine.instances import Keep
 from samovar_agent.engine.interface import Detokenized, Finished, RenderedPrompt, Started, Tokenization, Tokenized
 from samovar_agent.engine.reply import ReplyBuilder
+from samovar_agent.engine.residents import ambiguous
 from samovar_agent.events import EventBus
 from samovar_agent.http.server import HttpServer
 from samovar_agent.settings import SettingsFile
@@ -67,7 +68,7 @@ class FakeInstances:
     """Says `items` and then the reply; an exception among them is raised, an event is waited for.
 
     - finish_reasons: of the choices, where "stop" is not the reason of all.
-    - vectors: of as many inputs as there are. - scores: of the documents.
+    - vectors: of as many inputs as there are. - scores: of the documents. - only: the model that there is, or all.
     """
 
     items: list[Progress | AnyDelta | Exception | asyncio.Event] = field(
@@ -82,12 +83,20 @@ class FakeInstances:
     clients: list[str] = field(default_factory=list)
     keeps: list[Keep] = field(default_factory=list)
     completed: list[dict[str, Any]] = field(default_factory=list)
+    only: list[str] = field(default_factory=lambda: [KEY])
     endless: bool = False
     said: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ls(self) -> list[InstanceInfo]:
         return self.loaded
+
+    def only_model(self, capability: str) -> str:
+        if not self.only:
+            raise SamovarError(FailureCode.MODEL_UNKNOWN, f"There is no {capability} model.", hint="Get one.")
+        if len(self.only) > 1:
+            raise ambiguous("There are several", self.only)
+        return self.only[0]
 
     async def generate(
         self,

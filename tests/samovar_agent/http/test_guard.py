@@ -188,6 +188,7 @@ async def test_null_is_never_an_allowed_origin(agent: Agent, browser: Browser) -
 async def test_posts_that_are_not_json_do_nothing(agent: Agent, browser: Browser, kind: str) -> None:
     answer = await browser.ask("POST", "/v1/chat/completions", data=b"{}", headers={"Content-Type": kind})
     assert (answer.status, answer.error["code"]) == (415, "bad_request")
+    assert "with curl: -H 'Content-Type: application/json'" in answer.error["message"], "as curl's -d sends none of it"
     assert not agent.instances.calls
 
 

@@ -113,9 +113,6 @@ class Embedder:
         self.context_length = self._lanes.context_length
         self.dimensions = int(model.llama.llama_model_n_embd_out(model.pointer))
         self.ranks = self._lanes.ranks
-        self._hint = "Split it into shorter texts."
-        if self.context_length < model.trained_context:
-            self._hint = f"Split it, or load the model with more context; it can have {model.trained_context:,}."
 
     def start(self, inputs: Sequence[str | list[int]], dimensions: int | None = None) -> EmbeddingJob:
         """Prepare vectors of texts, or of tokens as they are. Computes nothing, and is safe in any thread.
@@ -208,8 +205,13 @@ class Embedder:
         return SamovarError(
             FailureCode.CONTEXT_OVERFLOW,
             f"{what} has {counted}{tokens:,} tokens; this model reads {self.context_length:,} at once.",
-            hint=self._hint,
-            details={"index": index, "prompt_tokens": tokens, "context_length": self.context_length},
+            hint="Split it into shorter texts.",
+            details={
+                "index": index,
+                "prompt_tokens": tokens,
+                "context_length": self.context_length,
+                "trained_context": self._model.trained_context,
+            },
         )
 
 

@@ -28,7 +28,7 @@ def preparer(model: Model, template: ChatTemplate, context_length: int) -> Calla
             )
         generation = request.generation
         prepared = prepare(model, template, generation, context_length=context_length)
-        check_room(len(prepared.tokens), context_length)
+        check_room(len(prepared.tokens), context_length, model.trained_context)
         job = Job(request.id, generation, received, prepared.stop_tokens)
         first = Sampler(
             model,

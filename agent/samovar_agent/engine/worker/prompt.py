@@ -1,7 +1,7 @@
 """What is done for a request before anything is computed: all that can be refused.
 
 prepared = prepare(model, chat_template(model), generation)
-check_room(len(prepared.tokens), context_length)
+check_room(len(prepared.tokens), context_length, model.trained_context)
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ class Vocabulary(Protocol):
     @property
     def vocabulary_size(self) -> int:
         """How many tokens there are."""
+
+    @property
+    def trained_context(self) -> int:
+        """Tokens that it was trained to read at once."""
 
     @property
     def end_tokens(self) -> frozenset[int]:
@@ -128,21 +132,28 @@ def chat_template(model: Model) -> ChatTemplate:
     )
 
 
-def check_room(prompt_tokens: int, context_length: int, *, counted: str = "") -> None:
-    """Raises `context_overflow` where the prompt is longer than the context. - counted: "over ", where not all were."""
+def check_room(prompt_tokens: int, context_length: int, trained_context: int, *, counted: str = "") -> None:
+    """Raises `context_overflow` where the prompt is longer than the context.
+
+    - trained_context: most that it can be. - counted: "over ", where not all were.
+    """
     if prompt_tokens > context_length:
         raise SamovarError(
             FailureCode.CONTEXT_OVERFLOW,
             f"The prompt has {counted}{prompt_tokens:,} tokens; the context holds {context_length:,}.",
-            hint="Shorten the conversation, or load the model with a larger context.",
-            details={"prompt_tokens": prompt_tokens, "context_length": context_length},
+            hint="Shorten it, or load the model with a larger context.",
+            details={
+                "prompt_tokens": prompt_tokens,
+                "context_length": context_length,
+                "trained_context": trained_context,
+            },
         )
 
 
 def _check_length(model: Vocabulary, texts: Sequence[str], context_length: int | None) -> None:
     if context_length is not None:
         tokens = tokens_if_far_too_many(texts, context_length, partial(model.tokenize, special=True))
-        check_room(tokens or 0, context_length, counted="over ")
+        check_room(tokens or 0, context_length, model.trained_context, counted="over ")
 
 
 def _raw(

@@ -13,7 +13,7 @@ from samovar_agent.http.llama_cpp.infill_reply import InfillReply
 from samovar_agent.http.llama_cpp.infill_request import InfillRequest
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.keeping import keep_of
-from samovar_agent.http.openai.model_names import key_of
+from samovar_agent.http.openai.model_names import key_of, named
 from samovar_agent.http.openai.several import silent
 from samovar_agent.http.openai.without_effect import stream_with, without_effect
 from samovar_protocol.replies import ChatReply
@@ -35,8 +35,9 @@ class FillIn:
         """Answer one request; a client that goes away, as editors do with each letter typed, stops the engine."""
         body = await read_json(request, _decoder)
         sampling = body.to_sampling()
+        model = named(self._services, body.model, "chat")
         items = self._services.instances.complete(
-            body.model,
+            model,
             body.input_prefix,
             sampling,
             body.to_options(),
@@ -49,13 +50,12 @@ class FillIn:
             items = silent(items)
         if body.stream:
             kind = stream_with(without_effect(body))
-            return await stream(request, job, items, lambda: self._reply(body, sampling, body.model), kind=kind)
+            return await stream(request, job, items, lambda: self._reply(body, sampling, model), kind=kind)
         reply = await last(items, ChatReply, job)
         return json_response(self._reply(body, sampling, reply.model).whole(reply), without_effect(body))
 
-    def _reply(self, body: InfillRequest, sampling: Sampling, model: str | None) -> InfillReply:
-        loaded = self._services.instances.ls()
-        key = key_of(self._services, model) if model is not None else loaded[0].model if len(loaded) == 1 else ""
+    def _reply(self, body: InfillRequest, sampling: Sampling, model: str) -> InfillReply:
+        key, loaded = key_of(self._services, model), self._services.instances.ls()
         return InfillReply(
             model=key,
             sampling=sampling,

@@ -8,8 +8,9 @@ from samovar_agent.http.front import Route
 from samovar_agent.http.llama_cpp.infill import FillIn
 from samovar_agent.http.llama_cpp.infill_reply import Infilled
 from samovar_agent.http.llama_cpp.infill_request import InfillRequest
-from samovar_agent.http.llama_cpp.template import Prompt, Template, TemplateRequest
+from samovar_agent.http.llama_cpp.template import Prompt, Template
 from samovar_agent.http.llama_cpp.tokens import Content, DetokenizeRequest, TokenizeRequest, TokenList, Tokens
+from samovar_agent.http.openai.chat_request import ChatRequest
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
@@ -53,7 +54,7 @@ def routes(services: Services) -> list[Route]:
             Template(services).apply,
             "chat",
             about="The prompt that a conversation would become.",
-            request=TemplateRequest,
+            request=ChatRequest,
             reply=Prompt,
         ),
     ]

@@ -10,17 +10,11 @@ from aiohttp import web
 from samovar_agent.http.answering import json_response
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
-from samovar_agent.http.openai.chat_request import ChatBody
-from samovar_protocol.values import Name
+from samovar_agent.http.openai.chat_request import ChatRequest
+from samovar_agent.http.openai.model_names import named
 
 if TYPE_CHECKING:
     from samovar_agent.services import Services
-
-
-class TemplateRequest(ChatBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of a chat request. - model: None for the one in memory, or the only one."""
-
-    model: Name | None = None
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -29,7 +23,7 @@ class Prompt(msgspec.Struct, frozen=True):
     prompt: str
 
 
-_decoder = msgspec.json.Decoder(TemplateRequest)
+_decoder = msgspec.json.Decoder(ChatRequest)
 
 
 class Template:
@@ -43,6 +37,7 @@ class Template:
         body = await read_json(request, _decoder)
         messages, options = body.to_messages(), body.to_options()
         body.to_sampling()
+        model = named(self._services, body.model, "chat")
         async with job.interruptible():
-            rendered = await self._services.instances.render(body.model, messages, options)
+            rendered = await self._services.instances.render(model, messages, options)
         return json_response(msgspec.json.encode(Prompt(rendered.text)))

@@ -13,6 +13,7 @@ from samovar_agent.engine.interface import Tokenization
 from samovar_agent.http.answering import json_response
 from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
+from samovar_agent.http.openai.model_names import named
 from samovar_agent.http.openai.token_inputs import Token
 from samovar_protocol.values import Name
 
@@ -71,19 +72,21 @@ class Tokens:
         """The tokens of a text."""
         body = await read_json(request, _tokenize)
         wanted = Tokenization(texts=[body.content], markers=body.parse_special, begin=body.add_special, listed=True)
+        model = named(self._services, body.model, "chat")
         async with job.interruptible():
-            tokens = (await self._services.instances.tokenize(body.model, wanted)).tokens[0]
+            tokens = (await self._services.instances.tokenize(model, wanted)).tokens[0]
             if not body.with_pieces:
                 return json_response(msgspec.json.encode(TokenList(tokens)))
-            pieces = (await self._services.instances.detokenize(body.model, tokens)).pieces
+            pieces = (await self._services.instances.detokenize(model, tokens)).pieces
         listed = [PieceOfText(token, _text(piece)) for token, piece in zip(tokens, pieces, strict=True)]
         return json_response(msgspec.json.encode(TokenList(listed)))
 
     async def detokenize(self, request: web.Request, job: Job) -> web.Response:
         """The text of tokens."""
         body = await read_json(request, _detokenize)
+        model = named(self._services, body.model, "chat")
         async with job.interruptible():
-            found = await self._services.instances.detokenize(body.model, body.tokens)
+            found = await self._services.instances.detokenize(model, body.tokens)
         return json_response(msgspec.json.encode(Content(found.text)))
 
 

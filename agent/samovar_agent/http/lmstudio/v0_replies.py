@@ -24,6 +24,7 @@ from samovar_agent.http.openai.completion_request import CompletionRequest
 from samovar_agent.http.openai.completions import Texts, new_text_id
 from samovar_agent.http.openai.embeddings import EmbeddingsRequest, embedding_list
 from samovar_agent.http.openai.keeping import keep_of
+from samovar_agent.http.openai.model_names import named
 from samovar_protocol.replies import ChatReply, EmbedReply
 from samovar_protocol.values import AnyDelta, Progress, Sampling, Thinking
 
@@ -46,7 +47,7 @@ class Replies:
         """A conversation's next turn, whole or as it is written."""
         body = await read_json(request, _chat_decoder)
         messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
-        serving = Serving(self._services, body.model, "chat", keep=keep_of(body.ttl))
+        serving = Serving(self._services, named(self._services, body.model, "chat"), "chat", keep=keep_of(body.ttl))
         instances = self._services.instances
         items = serving.items(
             lambda identifier: instances.generate(identifier, messages, sampling, options, client=job.client)
@@ -67,7 +68,7 @@ class Replies:
         """Texts that go on, whole or as they are written."""
         body = await read_json(request, _text_decoder)
         texts, sampling = Texts(body, self._services.instances, job.client), body.to_sampling()
-        serving = Serving(self._services, body.model, "chat", keep=keep_of(body.ttl))
+        serving = Serving(self._services, named(self._services, body.model, "chat"), "chat", keep=keep_of(body.ttl))
         items = serving.items(texts.items)
         id_, created = new_text_id(), int(time.time())
         if body.stream:
@@ -92,7 +93,9 @@ class Replies:
         """Vectors of texts."""
         body = await read_json(request, _embeddings_decoder)
         inputs = body.to_inputs()
-        serving = Serving(self._services, body.model, "embedding", keep=keep_of(body.ttl))
+        serving = Serving(
+            self._services, named(self._services, body.model, "embedding"), "embedding", keep=keep_of(body.ttl)
+        )
         instances = self._services.instances
         items = serving.items(
             lambda identifier: instances.embed(identifier, inputs, dimensions=body.dimensions, client=job.client)

@@ -64,6 +64,7 @@ class Chat:
         messages, sampling = conversation(body.messages or ()), options.to_sampling()
         wanted = chat_options(body.format, body.think, body.logprobs, body.top_logprobs, offered(body.tools or ()))
         model = find_model(self._services, body.model)
+        keep = model.possible(keep)
         model.check("chat", "chat")
         lines = ReplyLines(_SHAPE, body.model, began)
         streams, headers = body.stream is not False, options.to_headers()

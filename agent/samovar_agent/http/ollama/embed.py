@@ -106,7 +106,7 @@ class Embed:
         keep = Keep(ttl_seconds(body.keep_alive), options.num_ctx)
         model = find_model(self._services, body.model)
         model.check("embedding", "embeddings")
-        return model, keep
+        return model, model.possible(keep)
 
     async def _load(self, model: Meant, keep: Keep, job: Job) -> None:
         await last(self._services.instances.ready(model.name, "embedding", keep=keep), InstanceInfo, job)

@@ -109,6 +109,7 @@ class Generate:
         keep, sampling = Keep(ttl_seconds(body.keep_alive), options.num_ctx), options.to_sampling()
         wanted = chat_options(body.format, body.think, body.logprobs, body.top_logprobs)
         model = find_model(self._services, body.model)
+        keep = model.possible(keep)
         model.check("chat", "generate")
         lines = ReplyLines(_SHAPE, body.model, began)
         streams, headers = body.stream is not False, options.to_headers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from samovar_agent.engine.instances import Keep
 from samovar_agent.http.ollama.errors import lacks
 from samovar_agent.models.naming import LATEST
 from samovar_protocol import FailureCode, SamovarError
@@ -26,6 +27,16 @@ class Meant(NamedTuple):
         """Raise `bad_request` where the model cannot do that. - what: Ollama's word for it."""
         if self.info.state == "ready" and capability not in self.info.capabilities:
             raise lacks(self.asked, what)
+
+    def possible(self, keep: Keep) -> Keep:
+        """How to load it, with no more context than it was trained for.
+
+        Ollama's clients add a reserve to what they need, aider 8,192 tokens; as in Ollama, the model's own length is
+        then all that they get. What they need is checked by its length in any case.
+        """
+        if keep.context is None or self.info.context_length is None:
+            return keep
+        return keep._replace(context=min(keep.context, self.info.context_length))
 
 
 def find_model(services: Services, name: str) -> Meant:

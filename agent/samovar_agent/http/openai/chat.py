@@ -16,7 +16,7 @@ from samovar_agent.http.openai.chat_chunks import Chunks
 from samovar_agent.http.openai.chat_reply import completion
 from samovar_agent.http.openai.chat_request import ChatRequest
 from samovar_agent.http.openai.keeping import keep_of
-from samovar_agent.http.openai.model_names import key_of
+from samovar_agent.http.openai.model_names import key_of, named
 from samovar_agent.http.openai.without_effect import stream_with
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import Thinking
@@ -37,12 +37,13 @@ class Chat:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         body = await read_json(request, _decoder)
         messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
+        model = named(self._services, body.model, "chat")
         items = self._services.instances.generate(
-            body.model, messages, sampling, options, client=job.client, keep=keep_of(body.ttl)
+            model, messages, sampling, options, client=job.client, keep=keep_of(body.ttl)
         )
         if body.stream:
             kind = stream_with(body.to_headers())
-            return await stream(request, job, items, lambda: self._chunks(body, options.n), kind=kind)
+            return await stream(request, job, items, lambda: self._chunks(body, model, options.n), kind=kind)
         reasoning_tokens = 0
 
         def count(item: object) -> None:
@@ -62,12 +63,11 @@ class Chat:
             body.to_headers(),
         )
 
-    def _chunks(self, body: ChatRequest, n: int) -> Chunks:
-        model = key_of(self._services, body.model)
+    def _chunks(self, body: ChatRequest, model: str, n: int) -> Chunks:
         return Chunks(
             id=_new_id(),
             created=int(time.time()),
-            model=model,
+            model=key_of(self._services, model),
             n=n,
             wants_usage=body.wants_usage,
             wants_stats=bool(body.stats),

@@ -48,9 +48,14 @@ class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_obfuscation: Literal[False] | None = None
 
 
-class ChatBody(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body, but for the model. null means the same as leaving out. Ranges are those of `ChatOptions`."""
+class ChatRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body. null means the same as leaving out. Ranges are those of `ChatOptions`.
 
+    - model: its key, an alias, or the identifier of one that is in memory; without it the one in memory, or the only
+    one.
+    """
+
+    model: Name | None = None
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=20_000)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -143,9 +148,3 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fields=
         arguments = effort | (self.chat_template_kwargs or {})
         arguments.pop("enable_thinking", None)
         return arguments
-
-
-class ChatRequest(ChatBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole body. - model: its key, an alias, or the identifier of one that is in memory."""
-
-    model: Name

@@ -27,7 +27,7 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknow
     - best_of: no more than `n`, since all that are written are told. - logprobs: with so many likeliest tokens.
     """
 
-    model: Name
+    model: Name | None = None
     prompt: Inputs
     suffix: str | None = None
     n: int | None = None

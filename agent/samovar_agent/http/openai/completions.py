@@ -20,7 +20,7 @@ from samovar_agent.http.openai.completion_chunks import TextChunks
 from samovar_agent.http.openai.completion_reply import text_completion
 from samovar_agent.http.openai.completion_request import CompletionRequest
 from samovar_agent.http.openai.keeping import keep_of
-from samovar_agent.http.openai.model_names import key_of
+from samovar_agent.http.openai.model_names import key_of, named
 from samovar_agent.http.openai.several import Generate, Item, silent, together
 from samovar_agent.http.openai.without_effect import stream_with
 from samovar_protocol.replies import ChatReply
@@ -42,10 +42,11 @@ class Completions:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         body = await read_json(request, _decoder)
         texts = Texts(body, self._services.instances, job.client)
-        items = texts.items(body.model)
+        model = named(self._services, body.model, "chat")
+        items = texts.items(model)
         if body.stream:
             kind = stream_with(body.to_headers())
-            return await stream(request, job, items, lambda: self._chunks(body, texts.echoes), kind=kind)
+            return await stream(request, job, items, lambda: self._chunks(body, model, texts.echoes), kind=kind)
         reply = await last(items, ChatReply, job)
         return json_response(
             text_completion(
@@ -54,11 +55,11 @@ class Completions:
             body.to_headers(),
         )
 
-    def _chunks(self, body: CompletionRequest, echoes: Sequence[str]) -> TextChunks:
+    def _chunks(self, body: CompletionRequest, model: str, echoes: Sequence[str]) -> TextChunks:
         return TextChunks(
             id=new_text_id(),
             created=int(time.time()),
-            model=key_of(self._services, body.model),
+            model=key_of(self._services, model),
             echoes=echoes,
             wants_usage=body.wants_usage,
             wants_stats=bool(body.stats),

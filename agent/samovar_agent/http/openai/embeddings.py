@@ -14,6 +14,7 @@ from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.accounting import PromptUsage
 from samovar_agent.http.openai.keeping import Ttl, keep_of
+from samovar_agent.http.openai.model_names import named
 from samovar_agent.http.openai.token_inputs import Inputs, inputs_of
 from samovar_agent.http.openai.without_effect import without_effect
 from samovar_agent.http.vectors import json_list, numbers
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body. - input: a text, the tokens of one, or a list of either. - user: told to be without effect."""
 
-    model: Name
+    model: Name | None = None
     input: Inputs
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
@@ -68,8 +69,9 @@ class Embeddings:
     async def create(self, request: web.Request, job: Job) -> web.Response:
         """Answer one request; a client that goes away cancels this, and with it the engine's work."""
         body = await read_json(request, _decoder)
+        model = named(self._services, body.model, "embedding")
         items = self._services.instances.embed(
-            body.model, body.to_inputs(), dimensions=body.dimensions, client=job.client, keep=keep_of(body.ttl)
+            model, body.to_inputs(), dimensions=body.dimensions, client=job.client, keep=keep_of(body.ttl)
         )
         reply = await last(items, EmbedReply, job)
         return json_response(await embedding_list(reply, body.encoding_format), without_effect(body))

@@ -11,6 +11,7 @@ from samovar_agent.http.answering import json_response
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import read_json, refuse
 from samovar_agent.http.open_work import Job
+from samovar_agent.http.openai.model_names import named
 from samovar_agent.http.openai.responses_conversation import conversation
 from samovar_agent.http.openai.responses_history import history
 from samovar_agent.http.openai.responses_items import ItemId
@@ -27,7 +28,7 @@ _HINTS = {"conversation": "Use previous_response_id instead.", "personality": "S
 class InputTokensRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body: the part of that of `/v1/responses` that makes the prompt."""
 
-    model: Name
+    model: Name | None = None
     input: str | list[Raw] | None = None
     instructions: str | None = None
     previous_response_id: ItemId | None = None
@@ -89,6 +90,7 @@ class CountInput:
         options = body.to_options(tools)
         before = await history(body, self._services.store.responses)
         messages = conversation(before.earlier, before.items, body.instructions)
+        model = named(self._services, body.model, "chat")
         async with job.interruptible():
-            rendered = await self._services.instances.render(body.model, messages, options)
+            rendered = await self._services.instances.render(model, messages, options)
         return json_response(msgspec.json.encode(InputTokens(input_tokens=len(rendered.tokens))))

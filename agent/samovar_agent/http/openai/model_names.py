@@ -1,9 +1,10 @@
-"""What a request's model is called in its reply."""
+"""Which model a request means, and what it is called in the reply."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samovar_agent.http.errors import bad_request
 from samovar_protocol import FailureCode, SamovarError
 
 if TYPE_CHECKING:
@@ -12,6 +13,27 @@ if TYPE_CHECKING:
 
 NAMING_FAILS = (FailureCode.MODEL_UNKNOWN, FailureCode.MODEL_AMBIGUOUS, FailureCode.MODEL_FILE_BROKEN)
 """How a model's name in a path may fail."""
+
+
+def named(services: Services, model: str | None, capability: str) -> str:
+    """The model that a request names. One that names none means the one in memory, or else the only one there is.
+
+    Plugins that were made for llama.cpp's server, which has one model, name none. - capability: that it must have.
+    Raises `bad_request` where there are several.
+    """
+    if model is not None:
+        return model
+    try:
+        return services.instances.only_model(capability)
+    except SamovarError as error:
+        models = error.failure.details.get("models")
+        if not isinstance(models, list):
+            raise
+        raise bad_request(
+            f"'model' is missing, and there are several: {', '.join(map(str, models))}.",
+            param="model",
+            hint="Name the one you mean.",
+        ) from None
 
 
 def key_of(services: Services, name: str) -> str:

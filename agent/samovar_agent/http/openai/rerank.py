@@ -13,6 +13,7 @@ from samovar_agent.http.json_body import read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.accounting import PromptUsage
 from samovar_agent.http.openai.keeping import Ttl, keep_of
+from samovar_agent.http.openai.model_names import named
 from samovar_agent.http.openai.without_effect import without_effect
 from samovar_protocol.replies import RerankReply
 from samovar_protocol.values import Name
@@ -30,7 +31,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RerankRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body. - top_n: only the best so many. - user: told to be without effect."""
 
-    model: Name
+    model: Name | None = None
     query: Annotated[str, Meta(min_length=1)]
     documents: Annotated[list[str | Document], Meta(min_length=1, max_length=20_000)]
     top_n: Annotated[int, Meta(ge=1)] | None = None
@@ -73,8 +74,9 @@ class Rerank:
         """Answer one request; a client that goes away cancels this, and with it the engine's work."""
         body = await read_json(request, _decoder)
         texts = body.texts()
+        model = named(self._services, body.model, "rerank")
         items = self._services.instances.rerank(
-            body.model, body.query, texts, top=body.top_n, client=job.client, keep=keep_of(body.ttl)
+            model, body.query, texts, top=body.top_n, client=job.client, keep=keep_of(body.ttl)
         )
         reply = await last(items, RerankReply, job)
         results = [

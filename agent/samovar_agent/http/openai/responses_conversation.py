@@ -16,6 +16,7 @@ from samovar_agent.http.openai.responses_items import (
     SearchItem,
     text_of,
 )
+from samovar_agent.http.openai.responses_namespaces import shown_name
 from samovar_protocol.values import Message, ToolCall
 
 
@@ -39,7 +40,7 @@ def conversation(earlier: Sequence[Item], items: Sequence[Item], instructions: s
             result.append(turn)
             turn = _joined(None, item)
         if isinstance(item, CallItem):
-            called[item.call_id] = item.name
+            called[item.call_id] = shown_name(item.namespace, item.name)
         elif isinstance(item, CallOutputItem):
             result.append(_answer(item, called, f"input[{number}]"))
         elif isinstance(item, MessageItem) and item.role != "assistant":
@@ -57,7 +58,7 @@ def _joined(turn: Message | None, item: Item) -> Message | None:
             return None
         return msgspec.structs.replace(turn, reasoning="\n".join(filter(None, (turn.reasoning, item.text))) or None)
     if isinstance(item, CallItem):
-        call = ToolCall(id=item.call_id, name=item.name, arguments=item.arguments)
+        call = ToolCall(id=item.call_id, name=shown_name(item.namespace, item.name), arguments=item.arguments)
         if turn is None:
             return Message(role="assistant", content="", tool_calls=[call])
         return msgspec.structs.replace(turn, tool_calls=[*turn.tool_calls, call])

@@ -33,7 +33,7 @@ _PART_FIELDS = frozenset(
         *("image_url", "detail", "file_id", "file_url", "file_data", "filename", "input_audio"),
     }
 )
-_FUNCTION_RULES: dict[str, tuple[Any, ...]] = {"caller": ({"type": "direct"},), "namespace": ()}
+_FUNCTION_RULES: dict[str, tuple[Any, ...]] = {"caller": ({"type": "direct"},)}
 
 
 class MessageItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,7 +48,10 @@ class MessageItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class CallItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A call that the model made. - arguments: a JSON object as text. - parsed_arguments: OpenAI's client adds it."""
+    """A call that the model made. - arguments: a JSON object as text. - parsed_arguments: OpenAI's client adds it.
+
+    - namespace: the group that the function is of.
+    """
 
     call_id: ItemId
     name: Name
@@ -59,12 +62,12 @@ class CallItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     parsed_arguments: Any = None
     created_by: Any = None
     caller: Any = None
-    namespace: Any = None
+    namespace: Name | None = None
     async_: Literal[False] | None = msgspec.field(name="async", default=None)
 
 
 class CallOutputItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What came of a call. - name: of the function; the call tells it already."""
+    """What came of a call. - name, namespace: of the function; the call tells them already."""
 
     call_id: ItemId
     output: str | list[Raw]
@@ -74,7 +77,7 @@ class CallOutputItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     name: Name | None = None
     created_by: Any = None
     caller: Any = None
-    namespace: Any = None
+    namespace: Name | None = None
 
 
 class ReasoningPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -207,7 +210,7 @@ def response_of(id_: str) -> str | None:
     return f"resp_{match['response']}" if match else None
 
 
-_NOT_KEPT = frozenset({"parsed_arguments", "created_by", "caller", "namespace", "async", "phase"})
+_NOT_KEPT = frozenset({"parsed_arguments", "created_by", "caller", "async", "phase"})
 
 
 def _listed(part: Raw, kind: str) -> Raw:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from samovar_agent.http.openai.json_strings import one_line
 from samovar_agent.http.openai.logprobs import TokenEntry, logprobs_of
 from samovar_agent.http.openai.responses_events import Events, head, piece
+from samovar_agent.http.openai.responses_namespaces import Qualified
 from samovar_agent.http.openai.responses_reply import (
     FileCitation,
     FunctionCall,
@@ -159,10 +161,10 @@ class OpenSummary:
 
 
 class OpenCall:
-    """A call of a function."""
+    """A call of a function. - qualified: which one it is, where it is of a namespace."""
 
-    def __init__(self, slot: Slot, began: ToolCallBegan) -> None:
-        self._slot, self._began = slot, began
+    def __init__(self, slot: Slot, began: ToolCallBegan, qualified: Qualified | None = None) -> None:
+        self._slot, self._began, self._qualified = slot, began, qualified
         self._arguments: list[str] = []
         self._delta = head("function_call_arguments.delta", output_index=slot.place, item_id=slot.id)
 
@@ -185,7 +187,8 @@ class OpenCall:
         return FunctionCall(
             id=self._slot.id,
             call_id=self._began.id,
-            name=self._began.name,
+            name=self._qualified.name if self._qualified is not None else self._began.name,
+            namespace=self._qualified.namespace if self._qualified is not None else UNSET,
             arguments="".join(self._arguments),
             status=status,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -81,11 +82,15 @@ class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 
 class FunctionCall(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="function_call"):
-    """A call that wants an answer. - call_id: by which it is answered. - arguments: a JSON object as text."""
+    """A call that wants an answer. - call_id: by which it is answered. - arguments: a JSON object as text.
+
+    - namespace: the group that the function is of, where it is of one.
+    """
 
     id: str
     call_id: str
     name: str
+    namespace: str | UnsetType = UNSET
     arguments: str
     status: ItemStatus
 
@@ -124,8 +129,9 @@ class FromDocuments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ours(Timings, frozen=True, kw_only=True):
-    """Our own addition, `samovar`."""
+    """Our own addition, `samovar`. - left_out: types of tools that there are not, of which the model was not told."""
 
+    left_out: Sequence[str] | UnsetType = UNSET
     documents: FromDocuments | UnsetType = UNSET
 
 
@@ -239,6 +245,6 @@ def _told_item(item: Raw, *, results: bool, logprobs: bool) -> Raw:
 
 
 def _told_tool(tool: Raw) -> Raw:
-    if tool["type"] == "file_search":
+    if tool["type"] != "function":
         return tool
     return {"description": None, "parameters": None, "strict": True, **tool}

@@ -115,7 +115,7 @@ class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body. null means the same as leaving out. Ranges are those of `Sampling` and `ChatOptions`."""
 
-    model: Name
+    model: Name | None = None
     input: str | Annotated[list[Raw], Meta(max_length=20_000)] | None = None
     instructions: str | None = None
     previous_response_id: ItemId | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import convert, refuse
 from samovar_agent.http.openai.attribute_filters import AttributeFilter
 from samovar_agent.http.openai.chat_tools import Chosen
+from samovar_agent.http.openai.responses_namespaces import Qualified, members, shown_name
 from samovar_protocol.values import Name, NamedTool, Tool
 
 Raw = dict[str, Any]
@@ -66,13 +67,30 @@ class FileSearchTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     filters: AttributeFilter | None = None
 
 
+class WebSearchTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A search of the web, in what is cached of it. That is nothing here: the model is not told of this tool."""
+
+    type: Literal["web_search", "web_search_2025_08_26"]
+    external_web_access: bool | None = None
+    # Of a search that finds nothing in any case.
+    filters: Any = None
+    search_context_size: Any = None
+    user_location: Any = None
+
+
 class ToolsGiven(NamedTuple):
-    """What may be called. - search: done before the model is asked; `path` is where it stands in the body."""
+    """What may be called. - search: done before the model is asked; `path` is where it stands in the body.
+
+    - qualified: functions of namespaces, by what they are called towards the model. - left_out: types of tools that the
+    model is not told of.
+    """
 
     functions: list[Tool]
     choice: Chosen
     search: FileSearchTool | None = None
     path: str = ""
+    qualified: Mapping[str, Qualified] = {}
+    left_out: Sequence[str] = ()
 
 
 class NamedChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +98,7 @@ class NamedChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     type: str
     name: Name | None = None
+    namespace: Name | None = None
 
 
 class AllowedChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,19 +115,59 @@ def tools_given(entries: Sequence[Raw], choice: str | Raw) -> ToolsGiven:
     A search is made with each request that allows it, for what the user said last, and is then the call that
     "required" asks for: small models are bad at deciding when to search. A named function is called without one.
     """
-    functions: dict[str, Tool] = {}
-    search: FileSearchTool | None = None
-    path = ""
+    offered = _Offered()
     for index, entry in enumerate(entries):
-        tool = _tool(entry, f"tools[{index}]")
-        if isinstance(tool, FileSearchTool):
-            if search is not None:
+        offered.add(entry, f"tools[{index}]")
+    given = _chosen(offered.functions, choice, offered.search, offered.path)
+    return given._replace(qualified=offered.qualified, left_out=offered.left_out)
+
+
+class _Offered:
+    """The tools of a request, each checked as it is added."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Tool] = {}
+        self.search: FileSearchTool | None = None
+        self.path = ""
+        self.qualified: dict[str, Qualified] = {}
+        self.left_out: list[str] = []
+
+    def add(self, entry: Raw, path: str) -> None:
+        """One entry of the list; raises `bad_request`."""
+        kind = entry.get("type")
+        if kind == "file_search":
+            if self.search is not None:
                 raise bad_request("There are two searches.", param="tools", hint="Name all vector stores in one.")
-            search, path = tool, f"tools[{index}]"
-        elif tool.name in functions:
-            raise bad_request("Two tools have the same name.", param="tools", hint="Give each a name of its own.")
+            self.search, self.path = convert(entry, FileSearchTool, at=path), path
+        elif kind == "namespace":
+            for member in members(entry, path):
+                tool = _function(member.entry, member.path)
+                name = shown_name(member.namespace, tool.name)
+                self.qualified[name] = Qualified(member.namespace, tool.name)
+                self._add(Tool(name=name, description=member.about + tool.description, parameters=tool.parameters))
+        elif kind in ("web_search", "web_search_2025_08_26"):
+            _check_cached(convert(entry, WebSearchTool, at=path), path)
+            self.left_out.append(kind)
         else:
-            functions[tool.name] = tool
+            self._add(_function(entry, path))
+
+    def _add(self, tool: Tool) -> None:
+        if tool.name in self.functions:
+            raise bad_request("Two tools have the same name.", param="tools", hint="Give each a name of its own.")
+        self.functions[tool.name] = tool
+
+
+def _check_cached(search: WebSearchTool, path: str) -> None:
+    """Refuse a search that is to go to the web. In what is cached, nothing is found, which is an answer too."""
+    if search.external_web_access is not False:
+        raise bad_request(
+            "There is no web search here.",
+            param=f"{path}.type",
+            hint='Leave it out; in Codex\'s config.toml: web_search = "disabled".',
+        )
+
+
+def _chosen(functions: dict[str, Tool], choice: str | Raw, search: FileSearchTool | None, path: str) -> ToolsGiven:
     if isinstance(choice, str):
         if choice not in ("none", "auto", "required"):
             raise bad_request(
@@ -125,17 +184,15 @@ def tools_given(entries: Sequence[Raw], choice: str | Raw) -> ToolsGiven:
     return _by_mode(allowed.mode, kept, search if None in chosen else None, path)
 
 
-def _tool(entry: Raw, path: str) -> Tool | FileSearchTool:
+def _function(entry: Raw, path: str) -> Tool:
     kind = entry.get("type")
-    if kind == "file_search":
-        return convert(entry, FileSearchTool, at=path)
     if kind is None:
         raise bad_request(f"'{path}.type' is missing.", param=f"{path}.type")
     if kind != "function":
         raise bad_request(
             f"Tools of the type {str(kind)[:50]!r} are not supported.",
             param=f"{path}.type",
-            hint="Functions and file_search are.",
+            hint="Functions, namespaces of them, and file_search are.",
         )
     function = convert(entry, FunctionTool, at=path)
     refuse(function, _RULES, f"{path}.")
@@ -147,8 +204,9 @@ def _choice(choice: Raw, path: str, functions: dict[str, Tool], search: FileSear
     chosen = convert(choice, NamedChoice, at=path)
     if chosen.type == "file_search" and search is not None:
         return None
-    if chosen.type == "function" and chosen.name in functions:
-        return chosen.name
+    name = chosen.name and shown_name(chosen.namespace, chosen.name)
+    if chosen.type == "function" and name in functions:
+        return name
     what = f"called '{chosen.name}'" if chosen.name else f"of the type '{chosen.type[:50]}'"
     raise bad_request(f"No tool is {what}.", param=path, hint="Name one of 'tools'.")
 

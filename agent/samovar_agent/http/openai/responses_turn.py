@@ -8,6 +8,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from samovar_agent.documents.answering_sources import Given
 from samovar_agent.documents.citations import NOT_FOUND
@@ -15,7 +16,7 @@ from samovar_agent.http.answering import ended_early, sentence
 from samovar_agent.http.openai import responses_search as search
 from samovar_agent.http.openai.accounting import response_usage, timings
 from samovar_agent.http.openai.keeping import keep_of
-from samovar_agent.http.openai.model_names import key_of
+from samovar_agent.http.openai.model_names import key_of, named
 from samovar_agent.http.openai.responses_conversation import conversation
 from samovar_agent.http.openai.responses_events import Events
 from samovar_agent.http.openai.responses_history import History, history
@@ -60,18 +61,25 @@ class Turn:
     It is on the disk before the event that says that it is complete. A client that goes away before that has nothing.
     """
 
-    def __init__(self, body: ResponseRequest, tools: ToolsGiven, asked: Asked, services: Services, client: str) -> None:
-        self._body, self._tools, self._asked = body, tools, asked
+    def __init__(
+        self, body: ResponseRequest, model: str, tools: ToolsGiven, asked: Asked, services: Services, client: str
+    ) -> None:
+        self._body, self._model, self._tools, self._asked = body, model, tools, asked
         self._services, self._client = services, client
         self._sampling = body.to_sampling(from_documents=tools.search is not None)
         self._options = body.to_options(tools)
         self._found: search.Found | None = None
         self._given: Given | None = None
         self._events = Events()
-        model = key_of(services, body.model)
-        self._response = begun(body, self._sampling, id=new_response_id(), created_at=int(time.time()), model=model)
+        self._response = begun(
+            body, self._sampling, id=new_response_id(), created_at=int(time.time()), model=key_of(services, model)
+        )
         self._writing = Writing(
-            self._events, self._response.id, summarised=body.wants_summary, annotate=self._annotations
+            self._events,
+            self._response.id,
+            summarised=body.wants_summary,
+            annotate=self._annotations,
+            qualified=tools.qualified,
         )
 
     async def run(self) -> AsyncGenerator[bytes | Progress, None]:
@@ -152,7 +160,7 @@ class Turn:
                 self._found.reply.passages,
                 question,
                 self._services,
-                model=self._body.model,
+                model=self._model,
                 sampling=self._sampling,
                 options=self._options,
             )
@@ -171,7 +179,7 @@ class Turn:
         if self._given is not None and self._asked.question is not None:
             messages = search.prompt(self._asked.question, self._given)
         items = self._services.instances.generate(
-            self._body.model,
+            self._model,
             messages,
             self._sampling,
             self._options,
@@ -185,7 +193,7 @@ class Turn:
     def _finish(self, reply: ChatReply) -> bytes:
         whole = reply.finish_reason != "length"
         data = self._writing.end("completed" if whole else "incomplete")
-        ours = Ours(**msgspec.structs.asdict(timings(reply.stats)))
+        ours = Ours(left_out=self._tools.left_out or UNSET, **msgspec.structs.asdict(timings(reply.stats)))
         if self._found is not None and self._asked.question is not None:
             given = self._given or Given(kind="passages", sources=(), code="", tokens=0)
             ours = msgspec.structs.replace(
@@ -223,12 +231,13 @@ class Turn:
 
 async def turn_of(body: ResponseRequest, tools: ToolsGiven, services: Services, client: str) -> Turn:
     """The answer to a request, not begun yet; raises for whatever can be known to be wrong with it."""
+    model = named(services, body.model, "chat")
     before = await history(body, services.store.responses)
     asked = Asked(before, conversation(before.earlier, before.items, body.instructions))
     if tools.search is not None:
-        if all(instance.identifier != body.model for instance in services.instances.ls()):
-            services.library.key_of(body.model)  # raises now, and not after the search
+        if all(instance.identifier != model for instance in services.instances.ls()):
+            services.library.key_of(model)  # raises now, and not after the search
         question = search.question_of(asked.messages)
         wanted = await search.search_request(tools.search, tools.path, question.text, services)
         asked = asked._replace(question=question, search=wanted)
-    return Turn(body, tools, asked, services, client)
+    return Turn(body, model, tools, asked, services, client)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ import msgspec
 
 from samovar_agent.http.openai.responses_events import Events
 from samovar_agent.http.openai.responses_items import item_id
+from samovar_agent.http.openai.responses_namespaces import Qualified
 from samovar_agent.http.openai.responses_open_items import (
     Annotate,
     OpenCall,
@@ -29,13 +30,22 @@ class Writing:
     """Takes the pieces of a reply as they come.
 
     - response: its id. - summarised: thoughts are told as a summary. - annotate: what a whole text cites.
+    - qualified: functions of namespaces, by what they are called towards the model.
     - items: those that are complete. - reasoning_tokens: so far.
     """
 
-    def __init__(self, events: Events, response: str, *, summarised: bool, annotate: Annotate) -> None:
+    def __init__(
+        self,
+        events: Events,
+        response: str,
+        *,
+        summarised: bool,
+        annotate: Annotate,
+        qualified: Mapping[str, Qualified],
+    ) -> None:
         self.items: list[OutputItem] = []
         self.reasoning_tokens = 0
-        self._events, self._response = events, response
+        self._events, self._response, self._qualified = events, response, qualified
         self._message = partial(OpenMessage, annotate=annotate)
         self._thoughts: type[OpenThoughts | OpenSummary] = OpenSummary if summarised else OpenThoughts
         self._open: OpenItem | None = None
@@ -51,7 +61,7 @@ class Writing:
             return data + thoughts.add(delta.text)
         if isinstance(delta, ToolCallBegan):
             data = self._close("completed")
-            return data + self._begin(OpenCall(self._slot("fc"), delta))
+            return data + self._begin(OpenCall(self._slot("fc"), delta, self._qualified.get(delta.name)))
         assert isinstance(self._open, OpenCall), "calls are written one after the other"
         return self._open.add(delta.json)
 

@@ -11,6 +11,8 @@ from samovar_agent.engine.worker.fill import FillTokens
 class FakeVocabulary:
     """Tokens are made as they are needed; the special ones are `markers`. - ends: end the model's turn."""
 
+    trained_context = 8192
+
     def __init__(self, markers: Iterable[str] = (), ends: Iterable[str] = ()) -> None:
         self.pieces: list[bytes] = []
         self.special: set[int] = set()

@@ -137,11 +137,11 @@ def test_a_template_that_writes_nothing_is_an_empty_prompt() -> None:
 
 
 def test_the_prompt_must_fit() -> None:
-    check_room(10, 10)
+    check_room(10, 10, 2000)
     with pytest.raises(SamovarError) as caught:
-        check_room(1234, 1000)
+        check_room(1234, 1000, 2000)
     assert caught.value.code == FailureCode.CONTEXT_OVERFLOW
-    assert caught.value.failure.details == {"prompt_tokens": 1234, "context_length": 1000}
+    assert caught.value.failure.details == {"prompt_tokens": 1234, "context_length": 1000, "trained_context": 2000}
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ async def test_only_the_fields_that_are_asked_for(agent: Agent, browser: Browser
 
 async def test_defaults(agent: Agent, browser: Browser) -> None:
     call = await asked(agent, browser)
-    assert (call["model"], call["prompt"], call["suffix"]) == (None, "a = ", "\nprint(a)")
+    assert (call["model"], call["prompt"], call["suffix"]) == (KEY, "a = ", "\nprint(a)")
     assert call["sampling"] == Sampling()
     assert (call["infill"], call["options"], call["keep"]) == (Infill(shorten=True), ChatOptions(), Keep())
 

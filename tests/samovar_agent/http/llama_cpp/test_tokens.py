@@ -16,7 +16,7 @@ async def ask(browser: Browser, path: str, **body: Any) -> Any:
 
 async def test_tokens_of_a_text(agent: Agent, browser: Browser) -> None:
     assert await ask(browser, "/tokenize", content="ab") == {"tokens": [97, 98]}
-    assert [*agent.instances.others[-1]] == [None, Tokenization(texts=["ab"], markers=True, listed=True)]
+    assert [*agent.instances.others[-1]] == [KEY, Tokenization(texts=["ab"], markers=True, listed=True)]
     body = await ask(browser, "/tokenize", content="", add_special=True, parse_special=False, model=KEY)
     assert body == {"tokens": [1]}
     assert [*agent.instances.others[-1]] == [KEY, Tokenization(texts=[""], begin=True, listed=True)]
@@ -43,7 +43,7 @@ async def test_the_prompt_of_a_conversation(agent: Agent, browser: Browser) -> N
     body = await ask(browser, "/apply-template", messages=messages, tools=tools, temperature=0)
     assert body == {"prompt": "<system>Be brief.<user>Hi"}
     model, _, options = agent.instances.others[-1]
-    assert model is None and options.tools[0].name == "clock"
+    assert model == KEY and options.tools[0].name == "clock"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from samovar_agent.http.ollama.model_names import find_model, shown_name
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.values import InstanceInfo
-from tests.samovar_agent.http.ollama.conftest import FILLER, KEY, NAME, OllamaAgent
+from tests.samovar_agent.http.ollama.conftest import EMBEDDER, FILLER, KEY, NAME, OllamaAgent
 from tests.samovar_agent.models.gguf_files import llama, write_gguf
 
 
@@ -54,3 +54,13 @@ async def test_an_instance_is_found_by_its_identifier(bench: OllamaAgent) -> Non
     meant = find_model(bench.agent.services, "other")
     assert (meant.info.key, meant.info.state) == ("gone/model", "missing")
     meant.check("chat", "chat")  # nobody knows what it cannot do
+
+
+@pytest.mark.parametrize(("asked", "given"), [(9_017, 512), (512, 512), (64, 64), (None, None)])
+async def test_no_more_context_than_the_model_can_have(served: OllamaAgent, asked: int | None, given: int) -> None:
+    """aider asks for 8,192 tokens more than it needs, whatever the model."""
+    options = {"num_ctx": asked}
+    await served.chat(options=options, stream=False)
+    await served.generate(options=options, stream=False)
+    await served.post("embed", model=EMBEDDER, input="a", options=options)
+    assert [keep.context for keep in served.instances.keeps[-3:]] == [given] * 3

@@ -107,6 +107,7 @@ async def test_what_is_no_json_object(responses: ResponsesAgent, path: str, body
 
 @pytest.mark.parametrize("path", GOOD)
 async def test_missing_fields_are_named(responses: ResponsesAgent, path: str) -> None:
+    responses.instances.only = ["a/coder", "b/writer"]  # or a missing model is the only one
     for name in GOOD[path]:
         body = {key: value for key, value in GOOD[path].items() if key != name}
         error = await refused(responses, path, json.dumps(body).encode())

@@ -78,7 +78,6 @@ async def test_every_form_of_input(agent: Agent, browser: Browser, given: Any, i
         ({"dimensions": 0}, "dimensions"),
         ({"dimensions": "all"}, "dimensions"),
         ({"input_type": "query"}, "input_type"),
-        ({"model": None}, "model"),
     ],
     ids=lambda value: str(value)[:40],
 )

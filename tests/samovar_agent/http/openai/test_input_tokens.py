@@ -29,7 +29,6 @@ async def test_the_whole_conversation_counts(sdk: openai.AsyncOpenAI, responses:
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"model": None}, "model"),
         ({"input": None}, "input"),
         ({"personality": "friendly"}, "personality"),
         ({"conversation": "conv_1"}, "conversation"),

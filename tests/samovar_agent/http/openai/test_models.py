@@ -1,6 +1,6 @@
 """The list of models and single models."""
 
-from samovar_protocol.events import LibraryChanged
+from samovar_protocol.events import LibraryChanged, SettingChanged
 from samovar_protocol.values import InstanceInfo
 from tests.samovar_agent.http.conftest import KEY, Agent, Browser, model
 
@@ -32,6 +32,42 @@ async def test_further_names_of_instances_are_listed(agent: Agent, browser: Brow
     ]
     data = (await browser.ask("GET", "/v1/models")).json()["data"]
     assert data == [ENTRY, {"id": "coder", "object": "model", "created": 5, "owned_by": "HuggingFaceTB"}]
+
+
+async def test_the_context_is_what_a_request_would_get(agent: Agent, browser: Browser) -> None:
+    """Under the names that programs read: OpenRouter's, vLLM's and llama.cpp's."""
+    agent.library.models = [
+        model("x/large", capabilities=["chat"], context_length=131_072),
+        model("x/small", capabilities=["chat"], context_length=2_048),
+        model("x/loaded", capabilities=["chat"], context_length=131_072),
+        model("x/vectors", capabilities=["embedding"], context_length=512),
+        model("x/unknown", capabilities=["chat"]),
+    ]
+    agent.instances.loaded = [
+        InstanceInfo(identifier="x/loaded", model="x/loaded", state="ready", context_length=32_768),
+        InstanceInfo(identifier="coder", model="x/large", state="ready", context_length=65_536),
+    ]
+    data = (await browser.ask("GET", "/v1/models")).json()["data"]
+    told = {entry["id"]: (entry.get("context_length"), entry.get("meta")) for entry in data}
+    assert told == {
+        "x/large": (65_536, {"n_ctx": 65_536, "n_ctx_train": 131_072}),
+        "x/small": (2_048, {"n_ctx_train": 2_048}),
+        "x/loaded": (32_768, {"n_ctx": 32_768, "n_ctx_train": 131_072}),
+        "x/vectors": (None, {"n_ctx_train": 512}),
+        "x/unknown": (None, None),
+        "coder": (65_536, {"n_ctx": 65_536, "n_ctx_train": 131_072}),
+    }
+    assert all(entry.get("max_model_len") == entry.get("context_length") for entry in data)
+    agent.instances.loaded = []
+    assert (await browser.ask("GET", "/v1/models/x/large")).json()["context_length"] == 8_192, "as the settings say"
+
+
+async def test_a_new_setting_is_told_at_once(agent: Agent, browser: Browser) -> None:
+    agent.library.models = [model("x/large", capabilities=["chat"], context_length=131_072)]
+    assert (await browser.ask("GET", "/v1/models")).json()["data"][0]["context_length"] == 8_192
+    agent.settings.set("models.context_length", 32_768)
+    agent.events.publish(SettingChanged(setting=agent.settings.get("models.context_length")))
+    assert (await browser.ask("GET", "/v1/models")).json()["data"][0]["context_length"] == 32_768
 
 
 async def test_the_list_is_made_again_after_an_event_only(agent: Agent, browser: Browser) -> None:

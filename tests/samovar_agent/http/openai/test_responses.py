@@ -69,6 +69,34 @@ async def test_a_whole_response(responses: ResponsesAgent) -> None:
     }
 
 
+async def test_a_call_of_a_namespace_comes_and_goes_back_in_two_parts(responses: ResponsesAgent) -> None:
+    clock = {"type": "function", "name": "clock", "parameters": {"type": "object"}}
+    tools = [
+        {"type": "namespace", "name": "tools", "description": "Of all kinds.", "tools": [clock]},
+        {"type": "web_search", "external_web_access": False},
+    ]
+    responses.instances.items = [
+        ToolCallBegan(index=0, id="call_1", name="tools__clock"),
+        ToolCallArguments(index=0, json="{}"),
+    ]
+    first = (await responses.create(tools=tools)).json()
+    (call,) = first["output"]
+    assert (call["namespace"], call["name"], call["arguments"]) == ("tools", "clock", "{}")
+    assert first["tools"] == tools
+    assert first["samovar"]["left_out"] == ["web_search"]
+    Response.model_validate(first)
+    responses.instances.items = [Text(text="Noon.")]
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "noon", "namespace": "tools"}
+    for body in (
+        {"input": [output], "previous_response_id": first["id"]},
+        {"input": [{"role": "user", "content": "Hello?"}, call, output], "store": False},
+    ):
+        answer = await responses.create(**body)
+        assert answer.status == 200, answer.body
+        asked, called, told = responses.instances.calls[-1][1]
+        assert [asked.role, called.tool_calls[0].name, told.name] == ["user", "tools__clock", "tools__clock"]
+
+
 async def test_what_was_asked_for_is_told_again(responses: ResponsesAgent) -> None:
     tool = {"type": "function", "name": "clock", "parameters": {"type": "object"}}
     schema = {"type": "json_schema", "name": "S", "schema": {"type": "object"}}

@@ -120,7 +120,7 @@ def test_an_output_without_its_call() -> None:
         ({"type": "item_reference", "id": ""}, "input[0].id"),
         ({"type": "function_call", "name": "x", "arguments": "{}"}, "input[0].call_id"),
         ({**CALL, "arguments": {}}, "input[0].arguments"),
-        ({**CALL, "namespace": "x"}, "input[0].namespace"),
+        ({**CALL, "namespace": 5}, "input[0].namespace"),
         ({**CALL, "caller": {"type": "program"}}, "input[0].caller"),
         ({**CALL, "async": True}, "input[0].async"),
         ({**OUTPUT, "output": 5}, "input[0].output"),

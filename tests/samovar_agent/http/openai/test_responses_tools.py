@@ -12,6 +12,9 @@ CLOCK: dict[str, Any] = {"type": "function", "name": "clock", "parameters": {"ty
 SUN: dict[str, Any] = {"type": "function", "name": "sun", "parameters": None}
 SEARCH: dict[str, Any] = {"type": "file_search", "vector_store_ids": ["vs_1"]}
 ALL = [CLOCK, SEARCH, SUN]
+AGENTS: dict[str, Any] = {"type": "namespace", "name": "agents", "description": "Help.", "tools": [CLOCK, SUN]}
+CACHED: dict[str, Any] = {"type": "web_search", "external_web_access": False}
+"""As Codex offers it to every model, unless its settings say otherwise."""
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,41 @@ def test_choices(choice: Any, names: list[str], expected: Any, searches: bool) -
     assert given.path == ("tools[1]" if searches else "")
 
 
+def test_functions_of_a_namespace_are_shown_with_its_name() -> None:
+    described = {**AGENTS, "tools": [{**CLOCK, "description": "Tells the time."}, SUN]}
+    given = tools_given([CLOCK, described, {**AGENTS, "name": "mcp__x__", "description": ""}], "auto")
+    shown = {tool.name: tool.description for tool in given.functions}
+    assert shown == {
+        "clock": "",
+        "agents__clock": "[agents: Help.]\nTells the time.",
+        "agents__sun": "",
+        "mcp__x__clock": "",
+        "mcp__x__sun": "",
+    }
+    assert given.qualified["agents__clock"] == ("agents", "clock")
+    assert given.qualified["mcp__x__sun"] == ("mcp__x__", "sun")
+    assert "clock" not in given.qualified
+
+
+def test_one_of_a_namespace_is_chosen_by_both_its_names() -> None:
+    chosen = {"type": "function", "name": "sun", "namespace": "agents"}
+    assert tools_given([AGENTS], chosen).choice == NamedTool(name="agents__sun")
+    only = tools_given([CLOCK, AGENTS], {"type": "allowed_tools", "mode": "auto", "tools": [chosen]})
+    assert [tool.name for tool in only.functions] == ["agents__sun"]
+
+
+@pytest.mark.parametrize("type_", ["web_search", "web_search_2025_08_26"])
+def test_a_search_of_what_is_cached_of_the_web_is_left_out_and_told(type_: str) -> None:
+    given = tools_given([CLOCK, {**CACHED, "type": type_, "search_context_size": "low"}], "auto")
+    assert [tool.name for tool in given.functions] == ["clock"]
+    assert given.left_out == [type_]
+
+
+def test_a_search_of_the_web_itself_is_refused_with_what_to_set() -> None:
+    with pytest.raises(SamovarError, match=r'config.toml: web_search = "disabled"'):
+        tools_given([{**CACHED, "external_web_access": True}], "auto")
+
+
 def test_no_tools() -> None:
     assert tools_given([], "auto").functions == []
 
@@ -47,6 +85,19 @@ def test_no_tools() -> None:
     ("tools", "choice", "param"),
     [
         ([{"type": "web_search"}], "auto", "tools[0].type"),
+        ([{"type": "web_search", "external_web_access": True}], "auto", "tools[0].type"),
+        ([{**CACHED, "external_web_access": 0}], "auto", "tools[0].external_web_access"),
+        ([{**CACHED, "extra": 1}], "auto", "tools[0].extra"),
+        ([CACHED], "required", "tool_choice"),
+        ([CACHED], {"type": "web_search"}, "tool_choice"),
+        ([{**AGENTS, "name": ""}], "auto", "tools[0].name"),
+        ([{**AGENTS, "tools": {}}], "auto", "tools[0].tools"),
+        ([{**AGENTS, "extra": 1}], "auto", "tools[0].extra"),
+        ([{**AGENTS, "tools": [CLOCK, {"type": "custom", "name": "x"}]}], "auto", "tools[0].tools[1].type"),
+        ([{**AGENTS, "tools": [{**CLOCK, "async": True}]}], "auto", "tools[0].tools[0].async"),
+        ([AGENTS, AGENTS], "auto", "tools"),
+        ([AGENTS, {**CLOCK, "name": "agents__clock"}], "auto", "tools"),
+        ([AGENTS], {"type": "function", "name": "clock"}, "tool_choice"),
         ([CLOCK, {"type": "code_interpreter", "container": "x"}], "auto", "tools[1].type"),
         ([{"type": "mcp", "server_label": "x"}], "auto", "tools[0].type"),
         ([{"type": "custom", "name": "x"}], "auto", "tools[0].type"),
