@@ -3,7 +3,9 @@ silence."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import convert
@@ -34,7 +36,7 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknow
     best_of: int | None = None
     echo: bool | None = None
     logprobs: int | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: Annotated[dict[str, float], Meta(max_length=1024)] | None = None
     response_format: ResponseFormat | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
