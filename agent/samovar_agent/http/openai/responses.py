@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import msgspec
 from aiohttp import web
@@ -107,6 +107,13 @@ class Responses:
         raise bad_request(
             "Only a response that is made in the background can be cancelled, and there are none.",
             hint="Close the connection to end one that is under way.",
+        )
+
+    async def compact(self, request: web.Request, job: Job) -> NoReturn:
+        """Shorten a conversation to what only its maker can read, which nobody does here."""
+        raise bad_request(
+            "Conversations are not compacted here.",
+            hint="Have the model summarise it with /v1/responses, and go on from the summary.",
         )
 
     def _told(self, items: list[dict[str, Any]], include: Sequence[Included], job: Job) -> list[dict[str, Any]]:
