@@ -89,6 +89,7 @@ class Texts:
             options=self._options,
             suffix=self._body.suffix or None,
             infill=Infill(joined=self._body.steps.joined),
+            prompt_logprobs=self._body.scores_prompt,
             client=self._client,
             keep=keep_of(self._body.ttl),
         )
