@@ -126,7 +126,7 @@ def test_a_failure_costs_nobody_else_anything() -> None:
     broken = worker.score(prompt(1, 50), 5, client="a")
     fine = worker.score(prompt(2, 50), 5, client="b")
 
-    def fails(*arguments: object) -> TokenLogprob:
+    def fails(context: FakeContext, index: int, token: int, top: int) -> TokenLogprob:
         raise SamovarError(FailureCode.INTERNAL, "No.")
 
     worker.choosers[0].logprobs = fails  # type: ignore[method-assign]

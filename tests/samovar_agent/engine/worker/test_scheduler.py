@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from samovar_agent.engine.worker.scheduler import (
     MIXED_TOKENS,
+    SCORED_MIXED_TOKENS,
     SCORED_TOKENS,
     Crowd,
     Leader,
@@ -35,6 +36,8 @@ def test_each_token_of_a_scored_prompt_takes_an_output() -> None:
         Share(2, 4),
     ]
     assert plan([scored, Work(2, 1)], step_tokens=512, outputs=1) == [Share(2, 1)]
+    beside = plan([scored, Work(2, 1)], step_tokens=512, outputs=64)
+    assert beside == [Share(2, 1), Share(1, SCORED_MIXED_TOKENS)]
 
 
 @pytest.mark.parametrize(("pending", "expected"), [(700, 511), (800, MIXED_TOKENS - 1)])

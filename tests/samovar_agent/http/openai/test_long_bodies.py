@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from samovar_agent.http.openai import chat_request, input_tokens, responses_history, responses_items, responses_turn
+from samovar_agent.http.openai import chat_request, input_tokens, responses_history, responses_turn
 from tests.samovar_agent.http.conftest import KEY
 from tests.samovar_agent.http.openai.conftest import ResponsesAgent
 
@@ -83,14 +83,14 @@ async def test_items(responses: ResponsesAgent, threads: Threads, given: list[An
 
 async def test_others_are_answered_meanwhile(responses: ResponsesAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    real = responses_items.convert
+    real = responses_history.item_of
 
     def slow(*arguments: Any, **named: Any) -> Any:
         begun.set()
         assert go_on.wait(30)
         return real(*arguments, **named)
 
-    monkeypatch.setattr(responses_items, "convert", slow)
+    monkeypatch.setattr(responses_history, "item_of", slow)
     long = asyncio.create_task(responses.create(input=[SAID] * 1000))
     assert await asyncio.to_thread(begun.wait, 30)
     assert (await responses.browser.chat()).status == 200
@@ -99,11 +99,12 @@ async def test_others_are_answered_meanwhile(responses: ResponsesAgent, monkeypa
 
 
 async def test_what_a_long_body_has_too_much_of_is_refused_at_once(responses: ResponsesAgent) -> None:
-    for name, value in {
+    bodies: dict[str, Any] = {
         "samplers": "k" * 100,
         "stop": ["a"] * 17,
         "logit_bias": {str(token): 1.0 for token in range(1025)},
         "stop_token_ids": [1] * 65,
-    }.items():
+    }
+    for name, value in bodies.items():
         answer = await responses.browser.chat(**{name: value})
         assert (answer.status, answer.error["param"]) == (400, name)
