@@ -83,14 +83,15 @@ async def test_items(responses: ResponsesAgent, threads: Threads, given: list[An
 
 async def test_others_are_answered_meanwhile(responses: ResponsesAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    real = responses_history.item_of
+    module: Any = responses_history
+    real = module.item_of
 
     def slow(*arguments: Any, **named: Any) -> Any:
         begun.set()
         assert go_on.wait(30)
         return real(*arguments, **named)
 
-    monkeypatch.setattr(responses_history, "item_of", slow)
+    monkeypatch.setattr(module, "item_of", slow)
     long = asyncio.create_task(responses.create(input=[SAID] * 1000))
     assert await asyncio.to_thread(begun.wait, 30)
     assert (await responses.browser.chat()).status == 200
