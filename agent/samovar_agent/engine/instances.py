@@ -116,16 +116,23 @@ class Instances(Residents):
         *,
         suffix: str | None = None,
         infill: Infill = _PLAIN_INFILL,
+        prompt_logprobs: bool = False,
         client: str = "",
         keep: Keep = _AS_SET,
     ) -> AsyncGenerator[AnyDelta | Progress | ChatReply, None]:
         """Go on from a text, or from tokens, as they are, without a conversation around them; otherwise as `generate`.
 
         - suffix: what comes after the reply, for models that can fill in the middle; others raise `model_unsupported`.
-        - infill: more about that.
+        - infill: more about that. - prompt_logprobs: see `Generation`.
         """
         generation = Generation(
-            prompt=prompt, suffix=suffix, infill=infill, sampling=sampling, options=options, client=client
+            prompt=prompt,
+            suffix=suffix,
+            infill=infill,
+            sampling=sampling,
+            options=options,
+            client=client,
+            prompt_logprobs=prompt_logprobs,
         )
         async with contextlib.aclosing(self._generate(model, generation, keep, _tell_nobody)) as items:
             async for item in items:

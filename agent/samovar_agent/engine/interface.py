@@ -75,6 +75,9 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     - messages: the conversation. - prompt: text or tokens to go on from as they are, instead of a conversation.
     - suffix: what comes after the reply; only with a prompt, and for models that can fill in the middle.
     - infill: more about that; only with a suffix. - client: whose request it is; clients take turns.
+    - prompt_logprobs: with `logprobs` among the options, tell those of the prompt's tokens too, before the reply: in
+    pieces of `Text` that have neither text nor tokens. The first token, which nothing comes before, has NaN; one that
+    the model's tokenizer puts before a text is not told. Nothing that was computed before is used for such a prompt.
     """
 
     messages: list[Message] = []
@@ -84,6 +87,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling
     options: ChatOptions = ChatOptions()
     client: str = ""
+    prompt_logprobs: bool = False
 
 
 class Embedding(msgspec.Struct, frozen=True, kw_only=True):

@@ -170,6 +170,8 @@ def joined(one: Piece, other: Piece) -> Piece | None:
     if one.id != other.id or type(left) is not type(right) or left.choice != right.choice:
         return None
     if isinstance(left, Text | Thinking) and isinstance(right, Text | Thinking):
+        if bool(left.tokens) != bool(right.tokens):
+            return None  # what is told of a prompt is no part of the reply
         text, tokens, logprobs = left.text + right.text, left.tokens + right.tokens, left.logprobs + right.logprobs
         return Piece(one.id, msgspec.structs.replace(left, text=text, tokens=tokens, logprobs=logprobs))
     if isinstance(left, ToolCallArguments) and isinstance(right, ToolCallArguments) and left.index == right.index:

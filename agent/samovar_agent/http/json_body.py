@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +18,8 @@ from samovar_protocol import FailureCode, SamovarError
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest body, also after decompression. The same as a frame of the control socket."""
 
-_LARGE_BYTES = 256 * 1024
+LONG_BODY_BYTES = 128 * 1024
+"""From so many on, what is done with each message of a body can take as long as nobody else should wait."""
 
 MAX_DEPTH = 100
 """Deepest nesting of what is kept or told again as it came; deeper than that, encoding could run out of stack."""
@@ -47,14 +48,34 @@ async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T], *, i
     except web.RequestPayloadError as error:
         raise bad_request("The body did not arrive whole, or its compression is broken.") from error
     try:
-        with _no_collection(len(body)):
-            return decoder.decode(body or if_empty)
+        return _decoded(body or if_empty, decoder)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
     except RecursionError:
         raise bad_request("The JSON is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise bad_request(f"The body is not valid JSON: {error}.", hint="Send one JSON object in UTF-8.") from None
+
+
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    if len(body) < LONG_BODY_BYTES or not gc.isenabled():
+        return decoder.decode(body)
+    gc.disable()  # it would look again and again at all that was made so far, and everybody would wait for that
+    try:
+        return decoder.decode(body)
+    finally:
+        gc.enable()
+
+
+async def off_loop_if_long(request: web.Request, function: Callable[[], T]) -> T:
+    """What a function makes of the body, which was read: of a long one in a thread, so that others are answered
+    meanwhile."""
+    return await off_loop(function, long=len(await request.read()) >= LONG_BODY_BYTES)
+
+
+async def off_loop(function: Callable[[], T], *, long: bool) -> T:
+    """What a function returns; it is called in a thread where that takes long."""
+    return await asyncio.to_thread(function) if long else function()
 
 
 def convert(values: object, to: type[T], names: dict[str, str] | None = None, *, at: str = "") -> T:
@@ -66,19 +87,6 @@ def convert(values: object, to: type[T], names: dict[str, str] | None = None, *,
         return msgspec.convert(values, to)
     except msgspec.ValidationError as error:
         raise invalid(error, names, at=at) from None
-
-
-@contextmanager
-def _no_collection(size: int) -> Iterator[None]:
-    """Spare everybody that Python looks at all of a large body again and again while it grows; it holds no cycles."""
-    if size < _LARGE_BYTES or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def check_depth(*values: object) -> None:

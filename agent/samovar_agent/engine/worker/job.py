@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
+
+import msgspec
 
 from samovar_agent.engine.interface import Finished, Generation
 from samovar_agent.engine.wire import Answer, Done, Piece, Reading
 from samovar_agent.engine.worker.scheduler import due
 from samovar_agent.engine.worker.speculation import CostCurve, Drafter
-from samovar_protocol.values import AnyDelta, FinishReason, Stats, TokenLogprob
+from samovar_protocol.values import AnyDelta, FinishReason, Stats, Text, TokenLogprob
 
 
 class Chooser(Protocol):
@@ -55,6 +58,7 @@ class Branch:
     - key: tells it apart from all others. - sequence: where it is in memory; None while it waits for a place.
     - admitted: when it got its first place, monotonic; 0 before. - parting: where its prompt
     leaves what another one computed and cannot share any more, to be remembered when it gets there; or 0.
+    - unscored: place of the prompt's first token whose logprob is still to be told; None where there is none.
     """
 
     def __init__(
@@ -67,10 +71,13 @@ class Branch:
         *,
         choice: int,
         context_length: int,
+        unscored: int | None = None,
     ) -> None:
         self.job, self.key, self.choice = job, key, choice
         self.tokens = list(prompt)
         self.computed = self.parting = 0
+        self.unscored = unscored
+        self._prompt_tokens = len(prompt)
         self.sequence: int | None = None
         self.admitted = self.due = 0.0
         self.chooser = chooser
@@ -97,6 +104,26 @@ class Branch:
     def left(self) -> int:
         """How many more tokens the reply may have."""
         return self._longest + 1 - len(self.tokens)
+
+    def score(self, context: Any, row: int, first: int) -> list[Answer]:
+        """What there is to say of the prompt's tokens, now that those before them are computed.
+
+        - row: of the step's first output, which is behind the token at the place `first`.
+        """
+        if self.unscored is None:
+            return []
+        end = min(self.computed + 1, self._prompt_tokens)
+        told = [self._logprob(context, row + place - 1 - first, place) for place in range(self.unscored, end)]
+        # It may be behind that already, where it lost its place and begins again.
+        self.unscored = max(end, self.unscored) if end < self._prompt_tokens else None
+        return [Piece(self.job.id, Text(choice=self.choice, text="", tokens=0, logprobs=told))] if told else []
+
+    def _logprob(self, context: Any, row: int, place: int) -> TokenLogprob:
+        token, top = self.tokens[place], self.job.generation.options.top_logprobs
+        if place:
+            return self.chooser.logprobs(context, row, token, top)
+        first = self.chooser.logprobs(context, row + 1, token, 0)  # for its name
+        return msgspec.structs.replace(first, logprob=math.nan)
 
     def admit(self, sequence: int, known: int, now: float) -> None:
         """It got a place, where `known` of its tokens are in memory already."""

@@ -202,6 +202,8 @@ class Loop:
                 return
 
     def _leader(self, branch: Branch) -> Leader | None:
+        if branch.unscored is not None:
+            return None  # it has to compute all by itself
         reading = ((one.key, one.tokens, one.computed) for one in self._running.values() if one.pending > 1)
         return leader(branch.tokens, self._cache.known(branch.tokens), reading)
 
@@ -222,7 +224,7 @@ class Loop:
         elif self._keeper is not None and wanted <= self._cache.room:  # what it brings is shared with nobody who runs
             self._keeper.bring(branch.tokens, self._cache.known(branch.tokens))
         parting = self._cache.parting(branch.tokens)
-        begun = self._cache.begin(branch.tokens)
+        begun = self._cache.begin(branch.tokens if branch.unscored is None else ())
         if begun is None:
             return False
         sequence, known = begun
@@ -256,6 +258,7 @@ class Loop:
                     one.due,
                     background=one.job.background and one.key not in awaited,
                     most=min((place - one.computed for place in self._partings(one)), default=None),
+                    scored=one.unscored is not None,
                 )
                 for one in self._running.values()
             ],
@@ -269,8 +272,10 @@ class Loop:
             assert branch.sequence is not None  # it runs
             new = branch.tokens[branch.computed : branch.computed + tokens] + drafts.get(key, [])
             outputs = 1 + len(drafts.get(key, ())) if tokens == branch.pending else 0
+            if branch.unscored is not None:
+                outputs = len(new)
             parts.append(Part(branch.sequence, branch.computed, new, outputs))
-        rows = self._compute(parts)
+        rows = self._compute(parts, guessed=bool(drafts))
         if rows is None:
             return
         # First what the memory holds of each now: where one fails, its siblings end with it, and are remembered.
@@ -282,10 +287,16 @@ class Loop:
                 self._answers += branch.job.reading(branch)
             if branch.sequence is not None and branch.computed in partings:
                 self._cache.checkpoint(branch.sequence)
-        for (key, _), row in zip(shares, rows, strict=True):
+        for (key, tokens), row in zip(shares, rows, strict=True):
             one = self._running.get(key)
-            if one is not None and row >= 0:  # it may have failed with a sibling
-                self._advance(one, drafts.get(key, []), row)
+            if one is None or row < 0:  # it may have failed with a sibling
+                continue
+            next_row = row
+            if one.unscored is not None:
+                self._score(one, tokens, row)
+                next_row += tokens - 1
+            if not one.pending:
+                self._advance(one, drafts.get(key, []), next_row)
 
     def _partings(self, branch: Branch) -> list[int]:
         """Where a prompt has to stop to be remembered, for memory that others can share at its end only."""
@@ -315,7 +326,7 @@ class Loop:
                 outputs -= len(draft)
         return drafts
 
-    def _compute(self, parts: Sequence[Part]) -> list[int] | None:
+    def _compute(self, parts: Sequence[Part], *, guessed: bool) -> list[int] | None:
         """Compute a step, making room for it; None where it did not happen and the next one has to be planned anew."""
         wanted = sum(len(part.tokens) for part in parts)
         if self._keeper is not None and self._cache.free < wanted:
@@ -330,7 +341,7 @@ class Loop:
         try:
             return self._context.compute(parts)
         except NoRoomError:  # windows and states have limits of their own
-            if any(part.outputs > 1 for part in parts):
+            if guessed:
                 self._may_guess = False
             elif not self._cache.forget_one():
                 self._suspend_one()
@@ -346,6 +357,13 @@ class Loop:
         new = branch.tokens[branch.computed : branch.computed + count]
         branch.computed += count
         self._cache.computed(branch.sequence, new)
+
+    def _score(self, branch: Branch, tokens: int, row: int) -> None:
+        """Tell how likely the prompt's tokens were; the outputs of those that were computed begin at `row`."""
+        try:
+            self._answers += branch.score(self._context.pointer, row, branch.computed - tokens)
+        except Exception as error:  # one request's failure must not cost the others anything
+            self._fail_job(branch.job, error)
 
     def _advance(self, branch: Branch, draft: Sequence[int], row: int) -> None:
         """Choose what follows a branch's newest token; the outputs of it and of the draft begin at `row`."""

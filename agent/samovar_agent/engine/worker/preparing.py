@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from samovar_agent.engine.interface import Generation
 from samovar_agent.engine.wire import Generate
 from samovar_agent.engine.worker.inbox import Request
 from samovar_agent.engine.worker.job import Branch, Job
@@ -42,12 +43,28 @@ def preparer(model: Model, template: ChatTemplate, context_length: int) -> Calla
         for choice in range(generation.options.n):
             sampler = first.fork(choice) if choice else first
             parser = prepared.parser(choice)
-            job.branches.append(
-                Branch(job, next(keys), prepared.tokens, sampler, parser, choice=choice, context_length=context_length)
+            branch = Branch(
+                job,
+                next(keys),
+                prepared.tokens,
+                sampler,
+                parser,
+                choice=choice,
+                context_length=context_length,
+                unscored=_unscored(model, generation, prepared.tokens),
             )
+            job.branches.append(branch)
         return job
 
     return ready
+
+
+def _unscored(model: Model, generation: Generation, tokens: Sequence[int]) -> int | None:
+    """The first token of the prompt whose logprob is asked for; BOS is none where the text does not have it."""
+    if not generation.prompt_logprobs or not generation.options.logprobs:
+        return None
+    prompt = generation.prompt
+    return int(isinstance(prompt, str) and tokens[0] == model.bos and not prompt.startswith(model.bos_text))
 
 
 def discard(job: Job) -> None:

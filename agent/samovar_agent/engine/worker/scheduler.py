@@ -17,6 +17,10 @@ MIXED_TOKENS = 256
 BURST_TOKENS = 768
 """Prompts of so many tokens together are read in whole steps all the same: a token of a whole step takes 5 % less time,
 and the replies flow again sooner than if they had crept through twice as many steps."""
+SCORED_TOKENS = 32
+SCORED_MIXED_TOKENS = 8
+"""In one step, of a prompt whose tokens are all looked at, alone and beside replies: to look at one takes 0.8 ms with a
+vocabulary of 49,000 tokens, and five times that with the largest."""
 WORTH_WAITING = 32
 """A request waits for another that computes the same prefix from so many tokens on."""
 WORTH_KEEPING = 200
@@ -30,7 +34,8 @@ class Work(NamedTuple):
     """A sequence with tokens to compute.
 
     - key: whatever tells it apart. - pending: how many tokens; 1 for a reply being written. - due: orders prompts.
-    - background: gives way to the others. - most: tokens in one step, where it has to stop somewhere.
+    - background: gives way to the others. - most: tokens in one step, where it has to stop somewhere. - scored: each
+    of its tokens takes an output.
     """
 
     key: int
@@ -38,6 +43,7 @@ class Work(NamedTuple):
     due: float = 0.0
     background: bool = False
     most: int | None = None
+    scored: bool = False
 
 
 class Share(NamedTuple):
@@ -73,11 +79,13 @@ def plan(work: Sequence[Work], *, step_tokens: int, outputs: int) -> list[Share]
     left, ends = limit - len(shares), outputs - len(shares)
     for one in reading:
         tokens = min(one.pending, left, one.most or left)
-        if tokens == one.pending and not ends:
+        if one.scored:
+            tokens = min(tokens, ends, SCORED_MIXED_TOKENS if writing else SCORED_TOKENS)
+        elif tokens == one.pending and not ends:
             tokens -= 1  # its last token would need an output
         if tokens <= 0:
             break
-        ends -= tokens == one.pending
+        ends -= tokens if one.scored else tokens == one.pending
         shares.append(Share(one.key, tokens))
         left -= tokens
     return shares

@@ -46,7 +46,11 @@ class InfillRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fi
     n_predict: int | None = None
     n_indent: Annotated[int, Meta(ge=0, le=1000)] | None = None
     t_max_predict_ms: Annotated[float, Meta(ge=0, le=86_400_000)] | None = None  # 0 for no limit
-    logit_bias: dict[str, Any] | list[tuple[int | str, float | bool]] | None = None
+    logit_bias: (
+        Annotated[dict[str, Any], Meta(max_length=1024)]
+        | Annotated[list[tuple[int | str, float | bool]], Meta(max_length=1024)]
+        | None
+    ) = None
     json_schema: dict[str, Any] | bool | None = None
     stream: bool | None = None
     response_fields: list[str] | None = None

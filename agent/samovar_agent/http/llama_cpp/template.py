@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from samovar_agent.http.answering import json_response
-from samovar_agent.http.json_body import read_json
+from samovar_agent.http.json_body import off_loop_if_long, read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.chat_request import ChatRequest
 from samovar_agent.http.openai.model_names import named
@@ -35,8 +35,9 @@ class Template:
     async def apply(self, request: web.Request, job: Job) -> web.Response:
         """The prompt; what says how tokens are chosen is checked, and changes nothing."""
         body = await read_json(request, _decoder)
-        messages, options = body.to_messages(), body.to_options()
-        body.to_sampling()
+        messages, options, _ = await off_loop_if_long(
+            request, lambda: (body.to_messages(), body.to_options(), body.to_sampling())
+        )
         model = named(self._services, body.model, "chat")
         async with job.interruptible():
             rendered = await self._services.instances.render(model, messages, options)

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from samovar_agent.http.answering import json_response, last, stream
-from samovar_agent.http.json_body import read_json
+from samovar_agent.http.json_body import off_loop_if_long, read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.chat_chunks import Chunks
 from samovar_agent.http.openai.chat_reply import completion
@@ -36,7 +36,9 @@ class Chat:
     async def create(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         body = await read_json(request, _decoder)
-        messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
+        messages, sampling, options = await off_loop_if_long(
+            request, lambda: (body.to_messages(), body.to_sampling(), body.to_options())
+        )
         model = named(self._services, body.model, "chat")
         items = self._services.instances.generate(
             model, messages, sampling, options, client=job.client, keep=keep_of(body.ttl)

@@ -70,7 +70,7 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fiel
     logprobs: bool | None = None
     top_logprobs: int | None = None
     # How tokens are chosen, beside `SamplingFields`.
-    logit_bias: dict[str, float] | None = None
+    logit_bias: Annotated[dict[str, float], Meta(max_length=1024)] | None = None
     max_completion_tokens: int | None = None  # OpenAI's newer name; wins over max_tokens
     stats: bool | None = None  # told in the reply as LM Studio tells them
     # Accepted, and told to be without effect.

@@ -40,7 +40,7 @@ class TextChunks:
         self._tail = b"}]" + (b',"usage":null' if wants_usage else b"")
         self._text_heads = [self._head + b'{"index":%d,"text":' % index for index in range(len(echoes))]
         self._text_tail = b',"logprobs":null,"finish_reason":null' + self._tail + b"}\n\n"
-        self._offsets = [TokenOffsets(len(echo)) for echo in echoes]
+        self._offsets = [TokenOffsets() for _ in echoes]
         self._echoes, self._wants_usage, self._wants_stats = echoes, wants_usage, wants_stats
 
     def begin(self) -> bytes:

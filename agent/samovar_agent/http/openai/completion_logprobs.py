@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -12,19 +13,20 @@ from samovar_protocol.values import TokenLogprob
 
 
 class TextLogprobs(msgspec.Struct, frozen=True, kw_only=True):
-    """- text_offset: where each token begins in the choice's text, in characters. - top_logprobs: by token."""
+    """- text_offset: where each token begins in the choice's text, in characters. - top_logprobs: by token. Null for a
+    prompt's first token, which nothing comes before."""
 
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None]
     text_offset: list[int]
 
 
 class TokenOffsets:
-    """Goes through the tokens of one choice. - start: characters before the first of them."""
+    """Goes through the tokens of one choice, from the first of its text on."""
 
-    def __init__(self, start: int = 0) -> None:
-        self._at = start
+    def __init__(self) -> None:
+        self._at = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def logprobs_of(self, tokens: Sequence[TokenLogprob]) -> TextLogprobs | None:
@@ -37,12 +39,14 @@ class TokenOffsets:
             self._at += len(self._decoder.decode(token.data))
         return TextLogprobs(
             tokens=[_name(token) for token in tokens],
-            token_logprobs=[max(token.logprob, LEAST) for token in tokens],
-            top_logprobs=[
-                {_name(other): max(other.logprob, LEAST) for other in (*token.top, token)} for token in tokens
-            ],
+            token_logprobs=[None if math.isnan(token.logprob) else max(token.logprob, LEAST) for token in tokens],
+            top_logprobs=[None if math.isnan(token.logprob) else _top(token) for token in tokens],
             text_offset=offsets,
         )
+
+
+def _top(token: TokenLogprob) -> dict[str, float]:
+    return {_name(other): max(other.logprob, LEAST) for other in (*token.top, token)}
 
 
 def _name(token: TokenLogprob) -> str:

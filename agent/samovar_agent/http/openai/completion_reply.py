@@ -48,7 +48,7 @@ def text_completion(reply: ChatReply, *, id: str, created: int, echoes: Sequence
                 TextChoice(
                     index=index,
                     text=echo + choice.text,
-                    logprobs=TokenOffsets(len(echo)).logprobs_of(choice.logprobs),
+                    logprobs=TokenOffsets().logprobs_of(choice.logprobs),
                     finish_reason=choice.finish_reason,
                 )
                 for index, (choice, echo) in enumerate(zip(choices, echoes, strict=True))

@@ -3,7 +3,9 @@ silence."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import convert
@@ -34,7 +36,7 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknow
     best_of: int | None = None
     echo: bool | None = None
     logprobs: int | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: Annotated[dict[str, float], Meta(max_length=1024)] | None = None
     response_format: ResponseFormat | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -49,16 +51,22 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknow
                 param="best_of",
                 hint="Leave it out.",
             )
-        if self.echo and self.logprobs is not None:
+        if self.scores_prompt and (self.n or 1) > 1:
             raise bad_request(
-                "'logprobs' is not possible with 'echo': those of the prompt's tokens are not known.",
-                param="logprobs",
-                hint="Leave out one of the two.",
+                "With 'echo' and 'logprobs' there is one choice: all would begin with the same prompt.",
+                param="n",
+                hint="Leave it out.",
+            )
+        if self.scores_prompt and self.suffix:
+            raise bad_request(
+                "'suffix' is not possible with 'echo' and 'logprobs'.", param="suffix", hint="Leave one of them out."
             )
         if self.steps.joined and not self.suffix:
             raise bad_request("The sampler 'infill' needs a 'suffix'.", param="samplers")
-        if self.max_tokens == 0 and self.logprobs is not None:
-            raise bad_request("'logprobs' needs tokens to be of.", param="logprobs", hint="Raise 'max_tokens'.")
+        if self.max_tokens == 0 and self.logprobs is not None and not self.echo:
+            raise bad_request(
+                "'logprobs' needs tokens to be of.", param="logprobs", hint="Raise 'max_tokens', or send 'echo'."
+            )
 
     def to_prompts(self) -> list[str | list[int]]:
         """One entry a prompt; raises `bad_request`."""
@@ -92,6 +100,11 @@ class CompletionRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknow
     def to_headers(self) -> dict[str, str]:
         """What a reply says of parameters without effect."""
         return without_effect(self, further=unseen_of(self.response_format))
+
+    @property
+    def scores_prompt(self) -> bool:
+        """Whether the prompt's tokens are told with their log probabilities, as programs that evaluate models ask."""
+        return bool(self.echo) and self.logprobs is not None
 
     @property
     def silent(self) -> bool:

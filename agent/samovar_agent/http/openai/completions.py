@@ -14,7 +14,7 @@ from aiohttp import web
 
 from samovar_agent.engine.interface import Infill
 from samovar_agent.http.answering import json_response, last, stream
-from samovar_agent.http.json_body import read_json
+from samovar_agent.http.json_body import off_loop_if_long, read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.completion_chunks import TextChunks
 from samovar_agent.http.openai.completion_reply import text_completion
@@ -41,7 +41,7 @@ class Completions:
     async def create(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         body = await read_json(request, _decoder)
-        texts = Texts(body, self._services.instances, job.client)
+        texts = await off_loop_if_long(request, lambda: Texts(body, self._services.instances, job.client))
         model = named(self._services, body.model, "chat")
         items = texts.items(model)
         if body.stream:
@@ -90,6 +90,7 @@ class Texts:
             options=self._options,
             suffix=self._body.suffix or None,
             infill=Infill(joined=self._body.steps.joined),
+            prompt_logprobs=self._body.scores_prompt,
             client=self._client,
             keep=keep_of(self._body.ttl),
         )

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from samovar_agent.http.answering import json_response
 from samovar_agent.http.errors import bad_request
-from samovar_agent.http.json_body import read_json, refuse
+from samovar_agent.http.json_body import off_loop, off_loop_if_long, read_json, refuse
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.model_names import named
 from samovar_agent.http.openai.responses_conversation import conversation
@@ -43,9 +43,9 @@ class InputTokensRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     truncation: Any = None
 
     def to_response(self) -> ResponseRequest:
-        """The request whose prompt is meant; raises `bad_request`."""
+        """The request whose prompt is meant, not checked yet; raises `bad_request`."""
         refuse(self, _REFUSED, "", hints=_HINTS)
-        request = ResponseRequest(
+        return ResponseRequest(
             model=self.model,
             input=self.input,
             instructions=self.instructions,
@@ -57,8 +57,6 @@ class InputTokensRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             reasoning=self.reasoning,
             truncation=self.truncation,
         )
-        request.check()
-        return request
 
 
 class InputTokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +78,7 @@ class CountInput:
     async def create(self, request: web.Request, job: Job) -> web.Response:
         """Count; loads the model where it is not in memory."""
         body = (await read_json(request, _decoder)).to_response()
-        tools = body.to_tools()
+        tools = await off_loop_if_long(request, body.checked_tools)
         if tools.search is not None:
             raise bad_request(
                 "What a file_search finds is not known before it is made, and so neither are its tokens.",
@@ -89,7 +87,9 @@ class CountInput:
             )
         options = body.to_options(tools)
         before = await history(body, self._services.store.responses)
-        messages = conversation(before.earlier, before.items, body.instructions)
+        messages = await off_loop(
+            lambda: conversation(before.earlier, before.items, body.instructions), long=before.long
+        )
         model = named(self._services, body.model, "chat")
         async with job.interruptible():
             rendered = await self._services.instances.render(model, messages, options)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import msgspec
 from aiohttp import web
 
 from samovar_agent.http.answering import json_response, streamed
 from samovar_agent.http.errors import bad_request
-from samovar_agent.http.json_body import read_json
+from samovar_agent.http.json_body import off_loop_if_long, read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.responses_history import listed
 from samovar_agent.http.openai.responses_query import InputItemsQuery, RetrieveQuery, query_of
@@ -56,8 +56,7 @@ class Responses:
     async def create(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Answer one request; a client that goes away cancels this, and closing the generator stops the engine."""
         body = await read_json(request, _decoder)
-        body.check()
-        tools = body.to_tools()
+        tools = await off_loop_if_long(request, body.checked_tools)
         if tools.search is not None:
             job.check_scope("documents")
         turn = await turn_of(body, tools, self._services, job.client)
@@ -108,6 +107,13 @@ class Responses:
         raise bad_request(
             "Only a response that is made in the background can be cancelled, and there are none.",
             hint="Close the connection to end one that is under way.",
+        )
+
+    async def compact(self, request: web.Request, job: Job) -> NoReturn:
+        """Shorten a conversation to what only its maker can read, which nobody does here."""
+        raise bad_request(
+            "Conversations are not compacted here.",
+            hint="Have the model summarise it with /v1/responses, and go on from the summary.",
         )
 
     def _told(self, items: list[dict[str, Any]], include: Sequence[Included], job: Job) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from samovar_agent.http.json_body import off_loop
 from samovar_agent.http.openai.responses_items import (
     PREFIXES,
     Item,
@@ -21,12 +22,17 @@ from samovar_protocol import FailureCode, SamovarError
 Raw = dict[str, Any]
 
 
+_MANY = 500
+
+
 class History(NamedTuple):
-    """- earlier: items of the responses before, whose ids are `chain`. - items: of the request."""
+    """- earlier: items of the responses before, whose ids are `chain`. - items: of the request. - long: to look at each
+    of them takes so long that others should be answered meanwhile."""
 
     earlier: list[Item]
     chain: list[str]
     items: list[Item]
+    long: bool
 
     def kept(self, response: str) -> list[Raw]:
         """The request's items as they are kept. - response: id of the one that they are for."""
@@ -38,14 +44,18 @@ class History(NamedTuple):
 async def history(body: ResponseRequest, store: Responses) -> History:
     """All of it; raises `bad_request`, and `not_found` for what is not stored."""
     given = [{"role": "user", "content": body.input}] if isinstance(body.input, str) else body.input or []
-    items = [item_of(raw, f"input[{place}]") for place, raw in enumerate(given)]  # before anything is looked for
+    long = _are_many(given)
+    # Before anything is looked for.
+    items = await off_loop(lambda: [item_of(raw, f"input[{place}]") for place, raw in enumerate(given)], long=long)
     known: dict[str, ResponseRow] = {}
     resolved = [
         await _referred(item, f"input[{place}].id", store, known) if isinstance(item, ReferenceItem) else item
         for place, item in enumerate(items)
     ]
     rows = await _before(body.previous_response_id, store)
-    return History(_items(rows), [row.id for row in rows], resolved)
+    raws = [raw for row in rows for raw in (*row.input, *row.response["output"])]
+    long = long or _are_many(raws)
+    return History(await off_loop(lambda: _items(raws), long=long), [row.id for row in rows], resolved, long)
 
 
 def listed(rows: Sequence[ResponseRow]) -> list[Raw]:
@@ -71,8 +81,13 @@ async def _before(id_: str | None, store: Responses) -> list[ResponseRow]:
     return rows
 
 
-def _items(rows: Sequence[ResponseRow]) -> list[Item]:
-    raws = [raw for row in rows for raw in (*row.input, *row.response["output"])]
+def _are_many(raws: Sequence[Raw]) -> bool:
+    """Whether there are many items, or many parts in them."""
+    parts = (raw.get("content") or raw.get("output") for raw in raws)
+    return len(raws) + sum(len(each) for each in parts if isinstance(each, list)) > _MANY
+
+
+def _items(raws: Sequence[Raw]) -> list[Item]:
     return [item for raw in raws if not isinstance(item := item_of(raw, ""), ReferenceItem)]
 
 

@@ -196,8 +196,9 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         """Whether thoughts are told as a summary."""
         return self.reasoning is not None and bool(self.reasoning.summary or self.reasoning.generate_summary)
 
-    def to_tools(self) -> ToolsGiven:
-        """What may be called; raises `bad_request`."""
+    def checked_tools(self) -> ToolsGiven:
+        """`check`, and what may be called; raises `bad_request`."""
+        self.check()
         return tools_given(self.tools or [], "auto" if self.tool_choice is None else self.tool_choice)
 
     def to_sampling(self, *, from_documents: bool) -> Sampling:

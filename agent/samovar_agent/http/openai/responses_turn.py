@@ -13,6 +13,7 @@ from msgspec import UNSET
 from samovar_agent.documents.answering_sources import Given
 from samovar_agent.documents.citations import NOT_FOUND
 from samovar_agent.http.answering import ended_early, sentence
+from samovar_agent.http.json_body import off_loop
 from samovar_agent.http.openai import responses_search as search
 from samovar_agent.http.openai.accounting import response_usage, timings
 from samovar_agent.http.openai.keeping import keep_of
@@ -219,21 +220,23 @@ class Turn:
     async def _keep(self) -> None:
         if not self._response.store:
             return
+        id_, before = self._response.id, self._asked.history
         row = ResponseRow(
-            id=self._response.id,
+            id=id_,
             created_at=self._response.created_at,
             previous=self._body.previous_response_id,
-            input=self._asked.history.kept(self._response.id),
+            input=await off_loop(lambda: before.kept(id_), long=before.long),
             response=msgspec.to_builtins(self._response),
         )
-        await self._services.store.responses.put(row, self._asked.history.chain)
+        await self._services.store.responses.put(row, before.chain)
 
 
 async def turn_of(body: ResponseRequest, tools: ToolsGiven, services: Services, client: str) -> Turn:
     """The answer to a request, not begun yet; raises for whatever can be known to be wrong with it."""
     model = named(services, body.model, "chat")
     before = await history(body, services.store.responses)
-    asked = Asked(before, conversation(before.earlier, before.items, body.instructions))
+    messages = await off_loop(lambda: conversation(before.earlier, before.items, body.instructions), long=before.long)
+    asked = Asked(before, messages)
     if tools.search is not None:
         if all(instance.identifier != model for instance in services.instances.ls()):
             services.library.key_of(model)  # raises now, and not after the search

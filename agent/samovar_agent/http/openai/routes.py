@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from samovar_agent.http.front import Route
 from samovar_agent.http.openai.chat import Chat
@@ -107,6 +107,14 @@ def _responses(services: Services) -> list[Route]:
             about="How long the prompt of a response would be, without writing one.",
             request=InputTokensRequest,
             reply=InputTokens,
+        ),
+        Route(
+            "POST",
+            "/v1/responses/compact",
+            responses.compact,
+            "chat",
+            about="Refused: conversations are not compacted.",
+            reply=NoReturn,
         ),
         Route(
             "GET",

@@ -56,7 +56,7 @@ class SamplingFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     seed: int | None = None  # any integer, as OpenAI allows; larger and negative ones are folded into our range
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Meta(max_length=16)] | None = None
     max_tokens: int | None = None  # -1 for no limit, as LM Studio and llama.cpp have it
     # Not OpenAI's, but what local servers understand.
     top_k: int | None = None  # -1 keeps all, like 0
@@ -69,11 +69,11 @@ class SamplingFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     dry_base: float | None = None
     dry_allowed_length: int | None = None
     dry_penalty_last_n: int | None = None
-    dry_sequence_breakers: list[str] | None = None
-    stop_token_ids: list[int] | None = None  # vLLM's
+    dry_sequence_breakers: Annotated[list[str], Meta(max_length=64)] | None = None
+    stop_token_ids: Annotated[list[int], Meta(max_length=64)] | None = None  # vLLM's
     ignore_eos: bool | None = None
     grammar: Annotated[str, Meta(max_length=1_000_000)] | None = None  # llama.cpp's, in its own notation
-    samplers: str | list[str] | None = None
+    samplers: Annotated[str, Meta(max_length=64)] | Annotated[list[str], Meta(max_length=64)] | None = None
     ttl: Ttl | None = None
     # Of how memory is managed; accepted, and told to be without effect. Prefixes are found by themselves.
     cache_prompt: bool | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import chain
@@ -11,7 +12,7 @@ import msgspec
 
 from samovar_agent.http.answering import ended_early
 from samovar_protocol.replies import ChatReply
-from samovar_protocol.values import AnyDelta, Choice, Progress, Stats
+from samovar_protocol.values import AnyDelta, Choice, Progress, Stats, Text, TokenLogprob
 
 Item = AnyDelta | Progress | ChatReply
 Generate = Callable[[], AsyncGenerator[Item, None]]
@@ -40,19 +41,26 @@ async def together(generations: Sequence[Generate], n: int) -> AsyncGenerator[It
 
 
 async def silent(items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
-    """As if not one token had been asked for: an engine writes one at least."""
+    """As if not one token had been asked for: an engine writes one at least. What it tells of the prompt stays."""
+    scored: defaultdict[int, list[TokenLogprob]] = defaultdict(list)
     async with aclosing(items):
         async for item in items:
             if isinstance(item, Progress):
+                yield item
+            elif isinstance(item, Text) and not item.tokens:
+                scored[item.choice] += item.logprobs
                 yield item
             elif isinstance(item, ChatReply):
                 yield msgspec.structs.replace(
                     item,
                     text="",
-                    logprobs=[],
+                    logprobs=scored[0],
                     finish_reason="length",
                     stats=msgspec.structs.replace(item.stats, completion_tokens=0),
-                    alternatives=[Choice(text="", finish_reason="length") for _ in item.alternatives],
+                    alternatives=[
+                        Choice(text="", finish_reason="length", logprobs=scored[place])
+                        for place in range(1, 1 + len(item.alternatives))
+                    ],
                 )
 
 

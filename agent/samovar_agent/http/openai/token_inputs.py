@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 from msgspec import Meta
 
@@ -18,11 +18,12 @@ def inputs_of(given: str | Sequence[str | int | list[int]], name: str, *, most: 
     """The texts and tokens; raises `bad_request` for a mixture of texts and single tokens. - name: of the field."""
     if isinstance(given, str):
         return [given]
-    tokens = [item for item in given if isinstance(item, int)]
-    if not tokens:
-        inputs = [item for item in given if not isinstance(item, int)]
-    elif len(tokens) == len(given):
-        inputs = [tokens]
+    kinds = set(map(type, given))
+    inputs: list[str | list[int]]
+    if int not in kinds:
+        inputs = cast("list[str | list[int]]", given)
+    elif len(kinds) == 1:
+        inputs = [cast("list[int]", given)]
     else:
         raise bad_request(f"'{name}' mixes texts and tokens.", param=name, hint="Send a list of one kind.")
     if len(inputs) > most:

@@ -59,6 +59,7 @@ class Worker:
         client: str = "",
         options: ChatOptions = ChatOptions(),  # noqa: B008
         seed: int | None = None,
+        unscored: int | None = None,
     ) -> int:
         """A request of `count` tokens, ready to compute; returns its id."""
         id_ = next(self._ids)
@@ -78,6 +79,7 @@ class Worker:
                     reader,
                     choice=choice,
                     context_length=self.context.cells,
+                    unscored=unscored,
                 )
             )
         self.inbox._items.put(job)

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from samovar_agent.engine.worker.scheduler import (
     MIXED_TOKENS,
+    SCORED_MIXED_TOKENS,
+    SCORED_TOKENS,
     Crowd,
     Leader,
     Share,
@@ -23,6 +25,19 @@ from samovar_agent.engine.worker.scheduler import (
 def test_replies_being_written_come_first_and_prompts_fill_the_rest() -> None:
     work = [Work(1, 1000, due=0.0), Work(2, 1), Work(3, 1)]
     assert plan(work, step_tokens=512, outputs=16) == [Share(2, 1), Share(3, 1), Share(1, MIXED_TOKENS - 2)]
+
+
+def test_each_token_of_a_scored_prompt_takes_an_output() -> None:
+    scored = Work(1, 100, due=0.0, scored=True)
+    assert plan([scored], step_tokens=512, outputs=64) == [Share(1, SCORED_TOKENS)]
+    assert plan([scored], step_tokens=512, outputs=10) == [Share(1, 10)]
+    assert plan([Work(1, 20, scored=True), Work(2, 5, due=1.0)], step_tokens=512, outputs=20) == [
+        Share(1, 20),
+        Share(2, 4),
+    ]
+    assert plan([scored, Work(2, 1)], step_tokens=512, outputs=1) == [Share(2, 1)]
+    beside = plan([scored, Work(2, 1)], step_tokens=512, outputs=64)
+    assert beside == [Share(2, 1), Share(1, SCORED_MIXED_TOKENS)]
 
 
 @pytest.mark.parametrize(("pending", "expected"), [(700, 511), (800, MIXED_TOKENS - 1)])

@@ -147,6 +147,41 @@ async def test_lone_surrogates_and_keys_that_are_there_twice(responses: Response
     await survives(responses, path, json.dumps({**GOOD[path], "\u2028\x00": 1}).encode())
 
 
+OTHER: dict[str, Any] = {
+    "model": "some/other",
+    "messages": [{"role": "user", "content": "Other."}],
+    "prompt": "Other.",
+    "input": "Other.",
+    "query": "Other.",
+    "documents": ["other"],
+    "input_prefix": "other",
+    "input_suffix": "other",
+    "content": "Other.",
+    "tokens": [2],
+}
+
+
+@pytest.mark.parametrize("path", GOOD)
+async def test_of_keys_that_are_there_twice_the_last_counts_and_both_are_checked(
+    responses: ResponsesAgent, path: str
+) -> None:
+    instances, headers = responses.instances, {"Content-Type": "application/json"}
+
+    async def asked(body: str) -> Any:
+        answer = await responses.browser.ask("POST", path, data=body.encode(), headers=headers)
+        assert answer.status == 200, answer.body
+        return instances.calls[-1:], instances.others[-1:], instances.completed[-1:]
+
+    good = json.dumps(GOOD[path])
+    for name in GOOD[path]:
+        first = json.dumps({name: OTHER[name]})[:-1]
+        assert await asked(first + ", " + good[1:]) == await asked(good)
+        assert await asked(good[:-1] + ", " + first[1:] + "}") == await asked(
+            json.dumps({**GOOD[path], name: OTHER[name]})
+        )
+        await refused(responses, path, f'{{"{name}": true, {good[1:]}'.encode())
+
+
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,!!!not base64!!!"}}
 MESSAGES: dict[str, tuple[Any, str]] = {
     "an unknown role": ([{"role": "wizard", "content": "x"}], "messages[0].role"),

@@ -1,5 +1,6 @@
 """Texts that go on, and the middle of files, by real workers: SmolLM2, and a tiny model that can fill in."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -68,6 +69,66 @@ async def test_log_probabilities_fit_the_text(sdk: openai.AsyncOpenAI) -> None:
     for token, offset, top in zip(logprobs.tokens, logprobs.text_offset, logprobs.top_logprobs, strict=True):
         assert choice.text[offset:].startswith(token)
         assert token in top and len(top) == 3
+
+
+async def test_how_likely_a_prompt_was(sdk: openai.AsyncOpenAI, browser: Browser) -> None:
+    """As programs that evaluate models ask for it, with the next token or without."""
+    begin = "The capital of France is"
+    written = await sdk.completions.create(model=MODEL, prompt=begin, temperature=0, max_tokens=32, logprobs=2)
+    text, known = begin + written.choices[0].text, written.choices[0].logprobs
+    tokens = (await browser.ask("POST", "/tokenize", json={"model": MODEL, "content": text})).json()["tokens"]
+    assert len(tokens) > 32, "more than are looked at in one step"
+    assert known is not None and known.token_logprobs
+    for prompt, most in (([tokens], 0), (text, 1)):
+        asked: Any = {"model": MODEL, "prompt": prompt, "temperature": 0, "max_tokens": most}
+        asked |= {"echo": True, "logprobs": 2}
+        reply = await sdk.completions.create(**asked)
+        (choice,) = reply.choices
+        found = choice.logprobs
+        assert reply.usage is not None and reply.usage.completion_tokens == most
+        assert found is not None and found.tokens and found.token_logprobs and found.top_logprobs and found.text_offset
+        assert "".join(found.tokens) == choice.text and choice.text.startswith(text)
+        assert len(found.tokens) == len(tokens) + most == len(found.token_logprobs)
+        assert (found.token_logprobs[0], found.top_logprobs[0]) == (None, None)
+        end = len(found.tokens) - most
+        start = end - len(known.token_logprobs)
+        assert found.token_logprobs[start:end] == pytest.approx(known.token_logprobs, abs=0.05)
+        for place in range(1, end):
+            top = found.top_logprobs[place]
+            assert top is not None and top[found.tokens[place]] == found.token_logprobs[place]
+            assert choice.text[found.text_offset[place] :].startswith(found.tokens[place])
+            if place >= start:
+                assert max(top.values()) == found.token_logprobs[place], "it was written greedily"
+
+        told: list[str] = []
+        chunks = [
+            chunk.choices[0] async for chunk in await sdk.completions.create(**asked, stream=True) if chunk.choices
+        ]
+        for chunk in chunks:
+            told += chunk.logprobs.tokens or [] if chunk.logprobs else []
+        assert told == found.tokens
+        assert "".join(chunk.text for chunk in chunks) == choice.text
+
+
+async def test_several_prompts_are_looked_at_beside_a_reply(sdk: openai.AsyncOpenAI) -> None:
+    asked: Any = {"model": MODEL, "max_tokens": 24, "temperature": 0}
+    alone = await sdk.completions.create(**asked, prompt="Once upon a time")
+    prompts = [f"{number} apples and {number} pears are in the basket. " * 4 for number in range(2)]
+    beside, scored = await asyncio.gather(
+        sdk.completions.create(**asked, prompt="Once upon a time"),
+        sdk.completions.create(model=MODEL, prompt=prompts, echo=True, logprobs=1, max_tokens=0),
+    )
+    assert beside.choices[0].text[:20] == alone.choices[0].text[:20]
+    assert [choice.text for choice in scored.choices] == prompts
+    for choice, prompt in zip(scored.choices, prompts, strict=True):
+        assert choice.logprobs is not None and choice.logprobs.tokens is not None
+        assert "".join(choice.logprobs.tokens) == prompt
+        single = await sdk.completions.create(model=MODEL, prompt=prompt, echo=True, logprobs=1, max_tokens=0)
+        assert single.choices[0].logprobs is not None and choice.logprobs.token_logprobs is not None
+        assert single.choices[0].logprobs.token_logprobs is not None
+        assert choice.logprobs.token_logprobs[1:] == pytest.approx(
+            single.choices[0].logprobs.token_logprobs[1:], abs=0.05
+        )
 
 
 async def test_a_model_that_cannot_fill_in_says_so(sdk: openai.AsyncOpenAI) -> None:

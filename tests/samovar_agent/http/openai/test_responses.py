@@ -340,6 +340,13 @@ async def test_nothing_is_made_in_the_background_that_could_be_cancelled(respons
     assert (answer.status, answer.error["code"]) == (400, "bad_request")
 
 
+async def test_compaction_is_refused_as_what_it_is(responses: ResponsesAgent) -> None:
+    answer = await responses.browser.ask("POST", "/v1/responses/compact", json={"model": KEY, "input": "Hello?"})
+    assert (answer.status, answer.error["code"]) == (400, "bad_request")
+    assert answer.error["message"].startswith("Conversations are not compacted here.")
+    assert (await responses.get("compact")).status == 404, "no response is called so"
+
+
 async def test_a_failure_has_its_status_and_leaves_nothing(responses: ResponsesAgent) -> None:
     responses.instances.items = [Text(text="Once"), SamovarError(FailureCode.WORKER_CRASHED, "The worker died.")]
     answer = await responses.create()
