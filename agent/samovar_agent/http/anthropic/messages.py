@@ -16,7 +16,7 @@ from samovar_agent.http.anthropic.events import Events, MessageEvents
 from samovar_agent.http.anthropic.reply import message
 from samovar_agent.http.anthropic.request import MessagesRequest, PromptRequest
 from samovar_agent.http.errors import bad_request
-from samovar_agent.http.json_body import read_json
+from samovar_agent.http.json_body import off_loop_if_long, read_json
 from samovar_agent.http.open_work import Job
 from samovar_agent.http.openai.model_names import key_of
 from samovar_agent.http.openai.without_effect import naming
@@ -60,7 +60,7 @@ class Messages:
     async def count_tokens(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Tokens of the prompt that `create` would give the model."""
         body = await _read(request, _count_decoder)
-        messages, options = body.to_messages(), body.to_options()
+        messages, options = await off_loop_if_long(request, lambda: (body.to_messages(), body.to_options()))
         try:
             async with job.interruptible():
                 prompt = await self._services.instances.render(body.model, messages, options)
@@ -69,7 +69,9 @@ class Messages:
         return json_response(msgspec.json.encode(PromptLength(len(prompt.tokens))))
 
     async def _answer(self, request: web.Request, job: Job, body: MessagesRequest) -> web.StreamResponse:
-        messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
+        messages, sampling, options = await off_loop_if_long(
+            request, lambda: (body.to_messages(), body.to_sampling(), body.to_options())
+        )
         starts: list[Started] = []
         items = self._services.instances.generate(
             body.model, messages, sampling, options, client=job.client, on_start=starts.append

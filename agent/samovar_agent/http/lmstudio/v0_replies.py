@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from samovar_agent.http.answering import Encoder, json_response, last, stream
-from samovar_agent.http.json_body import read_json
+from samovar_agent.http.json_body import off_loop_if_long, read_json
 from samovar_agent.http.lmstudio.serving import Serving
 from samovar_agent.http.lmstudio.v0_accounting import Additions, additions, embedding_stats, reply_stats
 from samovar_agent.http.open_work import Job
@@ -25,6 +25,7 @@ from samovar_agent.http.openai.completions import Texts, new_text_id
 from samovar_agent.http.openai.embeddings import EmbeddingsRequest, embedding_list
 from samovar_agent.http.openai.keeping import keep_of
 from samovar_agent.http.openai.model_names import named
+from samovar_agent.http.openai.without_effect import stream_with, without_effect
 from samovar_protocol.replies import ChatReply, EmbedReply
 from samovar_protocol.values import AnyDelta, Progress, Sampling, Thinking
 
@@ -46,7 +47,9 @@ class Replies:
     async def chat(self, request: web.Request, job: Job) -> web.StreamResponse:
         """A conversation's next turn, whole or as it is written."""
         body = await read_json(request, _chat_decoder)
-        messages, sampling, options = body.to_messages(), body.to_sampling(), body.to_options()
+        messages, sampling, options = await off_loop_if_long(
+            request, lambda: (body.to_messages(), body.to_sampling(), body.to_options())
+        )
         serving = Serving(self._services, named(self._services, body.model, "chat"), "chat", keep=keep_of(body.ttl))
         instances = self._services.instances
         items = serving.items(
@@ -59,15 +62,16 @@ class Replies:
                 model = serving.instance.model
                 return Chunks(id=id_, created=created, model=model, n=options.n, wants_usage=body.wants_usage)
 
-            return await self._stream(request, job, items, chunks, serving, sampling)
+            return await self._stream(request, job, items, chunks, serving, sampling, body.to_headers())
         reply, reasoning_tokens = await _counted(items, job)
         whole = completion(reply, id=id_, created=created, reasoning_tokens=reasoning_tokens)
-        return json_response(with_additions(whole, self._additions(serving, sampling, reply)))
+        return json_response(with_additions(whole, self._additions(serving, sampling, reply)), body.to_headers())
 
     async def completions(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Texts that go on, whole or as they are written."""
         body = await read_json(request, _text_decoder)
-        texts, sampling = Texts(body, self._services.instances, job.client), body.to_sampling()
+        texts = await off_loop_if_long(request, lambda: Texts(body, self._services.instances, job.client))
+        sampling = body.to_sampling()
         serving = Serving(self._services, named(self._services, body.model, "chat"), "chat", keep=keep_of(body.ttl))
         items = serving.items(texts.items)
         id_, created = new_text_id(), int(time.time())
@@ -84,10 +88,10 @@ class Replies:
                     wants_stats=False,
                 )
 
-            return await self._stream(request, job, items, chunks, serving, sampling)
+            return await self._stream(request, job, items, chunks, serving, sampling, body.to_headers())
         reply = await last(items, ChatReply, job)
         whole = text_completion(reply, id=id_, created=created, echoes=texts.echoes, stats=False)
-        return json_response(with_additions(whole, self._additions(serving, sampling, reply)))
+        return json_response(with_additions(whole, self._additions(serving, sampling, reply)), body.to_headers())
 
     async def embeddings(self, request: web.Request, job: Job) -> web.Response:
         """Vectors of texts."""
@@ -102,7 +106,8 @@ class Replies:
         )
         reply = await last(items, EmbedReply, job)
         added = additions(self._services, serving.instance, embedding_stats(reply))
-        return json_response(with_additions(await embedding_list(reply, body.encoding_format), added))
+        listed = await embedding_list(reply, body.encoding_format)
+        return json_response(with_additions(listed, added), without_effect(body))
 
     async def _stream(
         self,
@@ -112,11 +117,13 @@ class Replies:
         encoder: Callable[[], Encoder],
         serving: Serving,
         sampling: Sampling,
+        headers: dict[str, str],
     ) -> web.StreamResponse:
         def added(reply: ChatReply) -> Additions:
             return self._additions(serving, sampling, reply)
 
-        return await stream(request, job, items, lambda: StreamWithAdditions(encoder(), added))
+        kind = stream_with(headers)
+        return await stream(request, job, items, lambda: StreamWithAdditions(encoder(), added), kind=kind)
 
     def _additions(self, serving: Serving, sampling: Sampling, reply: ChatReply) -> Additions:
         return additions(self._services, serving.instance, reply_stats(reply, sampling, serving.instance))

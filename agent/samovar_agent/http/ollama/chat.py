@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from samovar_agent.engine.instances import Keep
-from samovar_agent.http.json_body import read_json, refuse
+from samovar_agent.http.json_body import off_loop_if_long, read_json, refuse
 from samovar_agent.http.ollama.generating import keep_only, reply
 from samovar_agent.http.ollama.keep_alive import KeepAlive, ttl_seconds
 from samovar_agent.http.ollama.messages import Messages, Tools, conversation, offered
@@ -61,7 +61,8 @@ class Chat:
         refuse(body, {"debug_render_only": (False,)}, "_")
         options = body.options or NO_OPTIONS
         keep = Keep(ttl_seconds(body.keep_alive), options.num_ctx)
-        messages, sampling = conversation(body.messages or ()), options.to_sampling()
+        messages = await off_loop_if_long(request, lambda: conversation(body.messages or ()))
+        sampling = options.to_sampling()
         wanted = chat_options(body.format, body.think, body.logprobs, body.top_logprobs, offered(body.tools or ()))
         model = find_model(self._services, body.model)
         keep = model.possible(keep)

@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from samovar_agent.http.lmstudio.v0_accounting import reply_stats, stop_reason
 from samovar_agent.http.lmstudio.v0_reply_types import ChatCompletion, EmbeddingList, TextCompletion
+from samovar_agent.http.openai.without_effect import HEADER
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import FinishReason, Progress, Sampling, Stats
@@ -122,6 +123,24 @@ async def test_vectors(lm: LmStudio) -> None:
         "runtime": ADDED["runtime"],
     }
     assert lm.instances.others == [(EMBEDDER, ["tea"], None)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, HELLO),
+        (CHAT, {**HELLO, "stream": True}),
+        (TEXT, {"model": KEY, "prompt": "Once"}),
+        (TEXT, {"model": KEY, "prompt": "Once", "stream": True}),
+        ("/api/v0/embeddings", {"model": EMBEDDER, "input": "tea"}),
+    ],
+)
+async def test_what_has_no_effect_is_named(lm: LmStudio, path: str, body: dict[str, Any]) -> None:
+    for key in (KEY, EMBEDDER):
+        lm.instances.instance(key, key)
+    answer = await lm.post(path, **body, user="me")
+    assert (answer.status, answer.headers.get(HEADER)) == (200, "user")
+    assert HEADER not in (await lm.post(path, **body)).headers
 
 
 async def test_parameters_are_those_of_openais_endpoints(lm: LmStudio) -> None:

@@ -100,7 +100,7 @@ async def test_a_failure_has_its_status_before_the_first_byte_and_is_an_event_af
     documents.progress, documents.hold = [Progress(stage="reading", done=1)], asyncio.Event()
     asyncio.get_running_loop().call_later(0.2, documents.hold.set)
     answer = await browser.ask("POST", f"{notes}/documents", json=body)
-    assert (answer.status, answer.events[-1]["error"]["code"]) == (200, "internal")
+    assert (answer.status, answer.events[-1]["error"]["code"]) == (200, "path_refused")
 
 
 async def test_a_client_that_leaves_no_longer_follows(
