@@ -21,7 +21,8 @@ class Tokenizer:
 
 def test_short_texts_cost_nothing() -> None:
     tokenizer = Tokenizer(1)
-    assert tokens_if_far_too_many(["a" * 4000, "b" * 4000], CONTEXT, tokenizer) is None
+    assert tokens_if_far_too_many(["a" * 100_000, "b" * 100_000], CONTEXT, tokenizer) is None
+    assert tokens_if_far_too_many(["a" * 400_000, "b" * 400_000], 100 * CONTEXT, tokenizer) is None
     assert tokenizer.read == 0
 
 
@@ -34,13 +35,14 @@ def test_the_end_of_a_long_text_is_never_read() -> None:
 
 
 def test_texts_count_together() -> None:
-    found = tokens_if_far_too_many(["a" * 400] * 30, CONTEXT, Tokenizer(4))
+    found = tokens_if_far_too_many(["a" * 40_000] * 30, CONTEXT, Tokenizer(400))
     assert found is not None
     assert found > CONTEXT
-    assert tokens_if_far_too_many(["a" * 400] * 15, CONTEXT, Tokenizer(4)) is None
+    assert tokens_if_far_too_many(["a" * 40_000] * 15, CONTEXT, Tokenizer(400)) is None
 
 
 def test_what_may_have_room_is_left_to_be_counted() -> None:
     """Long runs of spaces are few tokens."""
-    tokenizer = Tokenizer(64)
-    assert tokens_if_far_too_many([" " * 64 * CONTEXT], CONTEXT, tokenizer) is None
+    tokenizer = Tokenizer(512)
+    assert tokens_if_far_too_many([" " * 512 * CONTEXT], CONTEXT, tokenizer) is None
+    assert tokenizer.read == 512 * CONTEXT
