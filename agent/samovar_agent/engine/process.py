@@ -45,6 +45,7 @@ from samovar_agent.engine.wire import (
     Done,
     Embed,
     Failed,
+    FrameDecoder,
     Generate,
     Hello,
     Load,
@@ -102,6 +103,7 @@ class WorkerEngine:
         self._hang_seconds, self._on_cache = hang_seconds, on_cache
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._decoder: FrameDecoder[Answer] | None = answer_decoder()
         self._ids = itertools.count(1)
         self._streams: dict[int, _Stream] = {}
         self._hello: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -126,13 +128,13 @@ class WorkerEngine:
         # machine and beside one busy loop. SmolLM2-135M, 2 threads on 2 cores, 100 and 24 tokens/s as it comes:
         # OMP_WAIT_POLICY=passive 0.5 and 1.8 times, GOMP_SPINCOUNT=1000 0.97 and 1.1 times, 2000 0.98 and 0.83.
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            loop = asyncio.get_running_loop()
+            transport, protocol = await loop.subprocess_exec(
+                lambda: _Pipes(loop, self._receive),
                 *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, "SAMOVAR_WORKER_PARENT": str(os.getpid())},
             )
+            self._process = asyncio.subprocess.Process(transport, protocol, loop)
         except OSError as error:
             raise SamovarError(
                 FailureCode.LOAD_FAILED,
@@ -140,8 +142,10 @@ class WorkerEngine:
                 hint="Install Samovar again.",
             ) from error
         keep_child(self._process.pid)
+        if self._broken:  # by its very first words
+            _signal(self._process.kill)
         errors = asyncio.create_task(self._read_errors(self._process))
-        self._tasks = [errors, asyncio.create_task(self._read_answers(self._process, errors))]
+        self._tasks = [errors, asyncio.create_task(self._see_the_end(self._process, errors))]
         await self._hello
 
     async def load(self, options: LoadOptions, on_progress: Callable[[float], None]) -> Loaded:
@@ -275,16 +279,21 @@ class WorkerEngine:
                     _signal(self._process.kill)
                 return
 
-    async def _read_answers(self, process: asyncio.subprocess.Process, errors: asyncio.Task[None]) -> None:
-        assert process.stdout is not None
-        decoder = answer_decoder()
+    def _receive(self, data: bytes) -> None:
+        if self._decoder is None:
+            return
         try:
-            while data := await process.stdout.read(_READ_BYTES):
-                for answer in decoder.feed(data):
-                    self._take(answer)
+            for answer in self._decoder.feed(data):
+                self._take(answer)
         except BrokenStreamError as error:
+            self._decoder = None  # nothing behind it can be told apart
             self._broken = f"sent something that is no message ({error})"
-            _signal(process.kill)
+            if self._process is not None:
+                _signal(self._process.kill)
+
+    async def _see_the_end(self, process: asyncio.subprocess.Process, errors: asyncio.Task[None]) -> None:
+        assert process.stdout is not None
+        await process.stdout.read()  # the answers do not go there, only their end
         if not await self._exited(process, _LINGER_SECONDS):
             _signal(process.kill)
         code = await process.wait()
@@ -352,6 +361,24 @@ class WorkerEngine:
         except TimeoutError:
             return False
         return True
+
+
+class _Pipes(asyncio.subprocess.SubprocessStreamProtocol):
+    """A process's pipes as asyncio's streams, but for what it answers, which is taken as soon as it is read.
+
+    By way of a stream and a task that reads it, each piece of a reply would wait for another turn of the event loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Callable[[bytes], None]) -> None:
+        super().__init__(limit=_READ_BYTES, loop=loop)
+        self._receive = receive
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        if fd == 1:
+            assert isinstance(data, bytes)
+            self._receive(data)
+        else:
+            super().pipe_data_received(fd, data)
 
 
 _Item = Began | Reading | Piece | Finished | Embedded | Ranked | Finding | SamovarError
