@@ -26,6 +26,7 @@ import samovar
 from samovar_protocol import Endpoint, Places
 from samovar_protocol.requests import Load
 from tests.bench.home import http_answers, stop, temporary_home, until
+from tests.bench.http_bare import bare_handler
 from tests.bench.http_model import one_stream
 from tests.bench.model import import_model
 from tests.bench.report import Result, middle, spread
@@ -77,9 +78,19 @@ async def _load() -> str:
 
 
 def _short(agent: psutil.Process, port: int, rounds: int, seconds: float, scraped: str) -> list[Result]:
-    """`/v1/models`, alone and scraped in turns, so that a slow moment of the machine meets both."""
-    _clients("requests", port, "/v1/models", CONNECTIONS, seconds / 2)  # to warm up
-    alone, beside = [], []
+    """`/v1/models`, alone, scraped, and a bare handler in turns, so that a slow moment of the machine meets all."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=10) as reply:
+        body = reply.read()
+    with bare_handler(body) as bare_port:
+        return _short_beside(agent, port, bare_port, rounds, seconds, scraped)
+
+
+def _short_beside(
+    agent: psutil.Process, port: int, bare_port: int, rounds: int, seconds: float, scraped: str
+) -> list[Result]:
+    for each in (port, bare_port):
+        _clients("requests", each, "/v1/models", CONNECTIONS, seconds / 2)  # to warm up
+    alone, beside, bare = [], [], []
     costs = []
     scraping = scraped and _answers(port, scraped)
     if scraped and not scraping:
@@ -89,6 +100,7 @@ def _short(agent: psutil.Process, port: int, rounds: int, seconds: float, scrape
         found = _clients("requests", port, "/v1/models", CONNECTIONS, seconds)
         costs.append(1e6 * (_processor(agent) - before) / found["requests"])
         alone.append(found)
+        bare.append(_clients("requests", bare_port, "/v1/models", CONNECTIONS, seconds))
         if scraping:
             with _scraped(port, scraped):
                 beside.append(_clients("requests", port, "/v1/models", CONNECTIONS, seconds))
@@ -98,6 +110,19 @@ def _short(agent: psutil.Process, port: int, rounds: int, seconds: float, scrape
         _result("`/v1/models`, requests a second", 15_000, middle(rates), "/s", detail, "≥"),
         _result(f"`/v1/models`, p99 with {CONNECTIONS} connections", 5, middle(worst), "ms", spread(worst, "ms"), "≤"),
     ]
+    bounds: list[tuple[str, float, Literal["≤", "≥"]]] = [("rate", 15_000 / 39_000, "≥"), ("p99", 1.0, "≤")]
+    for what, goal, bound in bounds:
+        ratios = [one[what] / other[what] for one, other in zip(alone, bare, strict=True)]
+        results.append(
+            _result(
+                f"`/v1/models`, {what}, against a bare aiohttp handler that sends the same bytes",
+                goal,
+                middle([one[what] for one in alone]) / middle([one[what] for one in bare]),
+                "×",
+                f"{spread(ratios, '×')}; bare: {spread([one[what] for one in bare], '')}",
+                bound,
+            )
+        )
     if beside:
         ratios = [scraped_["rate"] / plain["rate"] for scraped_, plain in zip(beside, alone, strict=True)]
         results.append(
