@@ -57,15 +57,16 @@ class Held:
     """Whatever is slow in an agent says "Once" and then waits; `left` is how much of it was ended."""
 
     def __init__(self, whole: WholeAgent) -> None:
-        self._services: Any = whole.services
-        once, never = Progress(stage="Once", done=1), asyncio.Event()
-        self._services.instances.items = [Text(text="Once"), never]
-        for slow in (self._services.downloads, self._services.documents):
-            slow.progress, slow.hold = [once], never
-        self._services.instances.load = self._load
+        services: Any = whole.services
+        self._instances, self._downloads, self._documents = services.instances, services.downloads, services.documents
+        self._events = services.events
+        self._once, never = Progress(stage="Once", done=1), asyncio.Event()
+        self._instances.items = [Text(text="Once"), never]
+        self._instances.load = self._load
+        for slow in (self._downloads, self._documents):
+            slow.progress, slow.hold = [self._once], never
         self._loading_left = asyncio.Event()
-        self._once = once
-        self._listeners = len(self._services.events._listeners)
+        self._listeners = len(self._events._listeners)
 
     async def _load(self, name: str, *, on_progress: Any, **options: Any) -> None:
         on_progress(self._once)
@@ -77,13 +78,13 @@ class Held:
     def left(self, path: str) -> bool:
         """Whether nobody works for that stream any more."""
         if path == "/api/samovar/events":
-            return len(self._services.events._listeners) == self._listeners
+            return len(self._events._listeners) == self._listeners
         if path in TEXTS:
-            return bool(self._services.instances.closed.is_set())
+            return bool(self._instances.closed.is_set())
         if path == "/api/samovar/models/load":
             return self._loading_left.is_set()
         downloads = path in ("/api/pull", "/api/samovar/downloads")
-        return bool((self._services.downloads if downloads else self._services.documents).left.is_set())
+        return bool((self._downloads if downloads else self._documents).left.is_set())
 
 
 def test_all_streams_are_in_the_list() -> None:
