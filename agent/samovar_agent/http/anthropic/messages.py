@@ -18,7 +18,7 @@ from samovar_agent.http.anthropic.request import MessagesRequest, PromptRequest
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import off_loop_if_long, read_json
 from samovar_agent.http.open_work import Job
-from samovar_agent.http.openai.model_names import key_of
+from samovar_agent.http.openai.model_names import key_of, may_think
 from samovar_agent.http.openai.without_effect import naming
 from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.replies import ChatReply
@@ -76,7 +76,7 @@ class Messages:
         items = self._services.instances.generate(
             body.model, messages, sampling, options, client=job.client, on_start=starts.append
         )
-        headers = naming(body.without_effect(thinks=self._thinks(body.model)))
+        headers = naming(body.without_effect(thinks=may_think(self._services, body.model)))
         if body.stream:
             kind = partial(_events_with, headers)
             return await stream(request, job, items, lambda: self._events(body, starts), kind=kind)
@@ -99,11 +99,6 @@ class Messages:
             ),
             headers,
         )
-
-    def _thinks(self, name: str) -> bool:
-        """Whether the model can, or may for all that is known of it."""
-        key = key_of(self._services, name)
-        return all("thinking" in model.capabilities for model in self._services.library.ls() if model.key == key)
 
     def _events(self, body: MessagesRequest, starts: list[Started]) -> MessageEvents:
         return MessageEvents(

@@ -24,7 +24,7 @@ from samovar_agent.http.openai.completion_request import CompletionRequest
 from samovar_agent.http.openai.completions import Texts, new_text_id
 from samovar_agent.http.openai.embeddings import EmbeddingsRequest, embedding_list
 from samovar_agent.http.openai.keeping import keep_of
-from samovar_agent.http.openai.model_names import named
+from samovar_agent.http.openai.model_names import may_think, named
 from samovar_agent.http.openai.without_effect import stream_with, without_effect
 from samovar_protocol.replies import ChatReply, EmbedReply
 from samovar_protocol.values import AnyDelta, Progress, Sampling, Thinking
@@ -50,7 +50,9 @@ class Replies:
         messages, sampling, options = await off_loop_if_long(
             request, lambda: (body.to_messages(), body.to_sampling(), body.to_options())
         )
-        serving = Serving(self._services, named(self._services, body.model, "chat"), "chat", keep=keep_of(body.ttl))
+        wanted = named(self._services, body.model, "chat")
+        serving = Serving(self._services, wanted, "chat", keep=keep_of(body.ttl))
+        headers = body.to_headers(lambda: may_think(self._services, wanted))
         instances = self._services.instances
         items = serving.items(
             lambda identifier: instances.generate(identifier, messages, sampling, options, client=job.client)
@@ -62,10 +64,10 @@ class Replies:
                 model = serving.instance.model
                 return Chunks(id=id_, created=created, model=model, n=options.n, wants_usage=body.wants_usage)
 
-            return await self._stream(request, job, items, chunks, serving, sampling, body.to_headers())
+            return await self._stream(request, job, items, chunks, serving, sampling, headers)
         reply, reasoning_tokens = await _counted(items, job)
         whole = completion(reply, id=id_, created=created, reasoning_tokens=reasoning_tokens)
-        return json_response(with_additions(whole, self._additions(serving, sampling, reply)), body.to_headers())
+        return json_response(with_additions(whole, self._additions(serving, sampling, reply)), headers)
 
     async def completions(self, request: web.Request, job: Job) -> web.StreamResponse:
         """Texts that go on, whole or as they are written."""

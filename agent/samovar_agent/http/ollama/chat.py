@@ -16,7 +16,7 @@ from samovar_agent.http.ollama.messages import Messages, Tools, conversation, of
 from samovar_agent.http.ollama.model_names import find_model
 from samovar_agent.http.ollama.options import NO_OPTIONS, Options
 from samovar_agent.http.ollama.reply_lines import ChatShape, ReplyLines
-from samovar_agent.http.ollama.reply_options import Format, Think, chat_options, wants_thinking
+from samovar_agent.http.ollama.reply_options import Format, Think, chat_options, cut_in_vain, wants_thinking
 from samovar_agent.http.open_work import Job
 from samovar_protocol.values import Name
 
@@ -37,7 +37,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     keep_alive: KeepAlive = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    # Either way: what is too long for the context is refused, and never cut or shifted out of it.
+    # True has no effect, which the reply says: what is too long is refused, and never cut or shifted out.
     truncate: bool | None = None
     shift: bool | None = None
     # Refused where it is true; Ollama's own program always sends it.
@@ -68,7 +68,7 @@ class Chat:
         keep = model.possible(keep)
         model.check("chat", "chat")
         lines = ReplyLines(_SHAPE, body.model, began)
-        streams, headers = body.stream is not False, options.to_headers()
+        streams, headers = body.stream is not False, options.to_headers(further=cut_in_vain(body.truncate, body.shift))
         if not messages:
             return await keep_only(
                 self._services, request, job, model, lines, keep=keep, streams=streams, headers=headers

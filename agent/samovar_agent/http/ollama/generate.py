@@ -18,7 +18,7 @@ from samovar_agent.http.ollama.messages import refuse_images
 from samovar_agent.http.ollama.model_names import Meant, find_model
 from samovar_agent.http.ollama.options import NO_OPTIONS, Options
 from samovar_agent.http.ollama.reply_lines import GenerateShape, ReplyLines
-from samovar_agent.http.ollama.reply_options import Format, Think, chat_options, wants_thinking
+from samovar_agent.http.ollama.reply_options import Format, Think, chat_options, cut_in_vain, wants_thinking
 from samovar_agent.http.open_work import Job
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import AnyDelta, ChatOptions, Message, Name, Progress, Sampling
@@ -62,7 +62,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     logprobs: bool | None = None
     top_logprobs: int | None = None
     images: list[Any] | None = None
-    # Either way: what is too long for the context is refused, and never cut or shifted out of it.
+    # True has no effect, which the reply says: what is too long is refused, and never cut or shifted out.
     truncate: bool | None = None
     shift: bool | None = None
     # Refused unless they ask for nothing.
@@ -112,7 +112,7 @@ class Generate:
         keep = model.possible(keep)
         model.check("chat", "generate")
         lines = ReplyLines(_SHAPE, body.model, began)
-        streams, headers = body.stream is not False, options.to_headers()
+        streams, headers = body.stream is not False, options.to_headers(further=cut_in_vain(body.truncate, body.shift))
         if not body.prompt and not body.suffix:
             return await keep_only(
                 self._services, request, job, model, lines, keep=keep, streams=streams, headers=headers

@@ -7,7 +7,7 @@ accepted, because people have such options in their programs' settings; the repl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -106,12 +106,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         given = {name: value for name, value in values.items() if value is not None}
         return convert(given, Sampling, {"max_tokens": "num_predict"}, at="options")
 
-    def to_headers(self, *, writes: bool = True) -> dict[str, str]:
-        """The header that names those without effect, or nothing. - writes: whether tokens are chosen at all."""
+    def to_headers(self, *, writes: bool = True, further: Iterable[str] = ()) -> dict[str, str]:
+        """The header that names those without effect, or nothing. - writes: whether tokens are chosen at all.
+        - further: what else of the body has none."""
         harmless = _HOW_TO_COMPUTE if writes else _CHOOSES | _HOW_TO_COMPUTE
         given = {name: getattr(self, name) for name in harmless}
         found = [name for name, value in given.items() if value is not None and value not in harmless[name]]
-        return naming(f"options.{name}" for name in found)
+        return naming([*further, *(f"options.{name}" for name in found)])
 
 
 NO_OPTIONS = Options()

@@ -39,6 +39,11 @@ def wants_thinking(think: Think | None) -> bool | None:
     return think if think is None or isinstance(think, bool) else think != "none"
 
 
+def cut_in_vain(truncate: bool | None, shift: bool | None) -> list[str]:
+    """Those that ask for what is not done here: to cut off what is too long, or to push it out of the context."""
+    return [name for name, value in (("truncate", truncate), ("shift", shift)) if value]
+
+
 def _reply_format(format: Format | None) -> ReplyFormat | None:
     if format is None or format == "":  # which Ollama's own client sends
         return None

@@ -16,7 +16,7 @@ from samovar_agent.http.openai.chat_chunks import Chunks
 from samovar_agent.http.openai.chat_reply import completion
 from samovar_agent.http.openai.chat_request import ChatRequest
 from samovar_agent.http.openai.keeping import keep_of
-from samovar_agent.http.openai.model_names import key_of, named
+from samovar_agent.http.openai.model_names import key_of, may_think, named
 from samovar_agent.http.openai.without_effect import stream_with
 from samovar_protocol.replies import ChatReply
 from samovar_protocol.values import Thinking
@@ -43,8 +43,9 @@ class Chat:
         items = self._services.instances.generate(
             model, messages, sampling, options, client=job.client, keep=keep_of(body.ttl)
         )
+        headers = body.to_headers(lambda: may_think(self._services, model))
         if body.stream:
-            kind = stream_with(body.to_headers())
+            kind = stream_with(headers)
             return await stream(request, job, items, lambda: self._chunks(body, model, options.n), kind=kind)
         reasoning_tokens = 0
 
@@ -62,7 +63,7 @@ class Chat:
                 reasoning_tokens=reasoning_tokens,
                 stats=bool(body.stats),
             ),
-            body.to_headers(),
+            headers,
         )
 
     def _chunks(self, body: ChatRequest, model: str, n: int) -> Chunks:

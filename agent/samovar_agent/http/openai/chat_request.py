@@ -6,6 +6,7 @@ it has the value that asks for nothing (`functions: []`); so is one that nobody 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -122,9 +123,14 @@ class ChatRequest(SamplingFields, frozen=True, kw_only=True, forbid_unknown_fiel
         }
         return convert(given(values), ChatOptions, {})
 
-    def to_headers(self) -> dict[str, str]:
-        """What a reply says of parameters without effect."""
-        return without_effect(self, further=unseen_of(self.response_format))
+    def to_headers(self, thinks: Callable[[], bool]) -> dict[str, str]:
+        """What a reply says of parameters without effect. - thinks: whether the model can, where it matters."""
+        further = unseen_of(self.response_format)
+        if self.reasoning_effort not in (None, "none") and not thinks():
+            further.append("reasoning_effort")
+        if self.max_completion_tokens is not None and self.max_tokens not in (None, self.max_completion_tokens):
+            further.append("max_tokens")
+        return without_effect(self, further=further)
 
     @property
     def wants_usage(self) -> bool:

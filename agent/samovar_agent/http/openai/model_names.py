@@ -45,3 +45,9 @@ def key_of(services: Services, name: str) -> str:
         return services.library.key_of(name)
     except SamovarError:
         return name
+
+
+def may_think(services: Services, name: str) -> bool:
+    """Whether the model can think before it answers, or may for all that is known of it."""
+    key = key_of(services, name)
+    return all("thinking" in model.capabilities for model in services.library.ls() if model.key == key)

@@ -16,6 +16,7 @@ from samovar_agent.http.answering import json_response, streamed
 from samovar_agent.http.errors import bad_request
 from samovar_agent.http.json_body import off_loop_if_long, read_json
 from samovar_agent.http.open_work import Job
+from samovar_agent.http.openai.model_names import may_think, named
 from samovar_agent.http.openai.responses_history import listed
 from samovar_agent.http.openai.responses_query import InputItemsQuery, RetrieveQuery, query_of
 from samovar_agent.http.openai.responses_reply import told
@@ -60,12 +61,13 @@ class Responses:
         if tools.search is not None:
             job.check_scope("documents")
         turn = await turn_of(body, tools, self._services, job.client)
+        headers = body.to_headers(lambda: may_think(self._services, named(self._services, body.model, "chat")))
         if body.stream:
-            return await streamed(request, job, turn.send, turn.fail, kind=stream_with(body.to_headers()))
+            return await streamed(request, job, turn.send, turn.fail, kind=stream_with(headers))
         async with job.interruptible(), aclosing(turn.run()) as pieces:
             async for _ in pieces:
                 pass
-        return json_response(msgspec.json.encode(turn.told()), body.to_headers())
+        return json_response(msgspec.json.encode(turn.told()), headers)
 
     async def find(self, request: web.Request, job: Job) -> web.Response:
         """One that is kept."""

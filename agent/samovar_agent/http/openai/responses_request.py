@@ -6,6 +6,7 @@ that names it, unless it has the value that asks for nothing; so is one that nob
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -47,6 +48,7 @@ _HINTS = {
     "truncation": "Send 'disabled': a conversation that is too long for the model is refused.",
 }
 _REASONING_REFUSED: dict[str, tuple[Any, ...]] = {"context": ("auto",), "mode": ("standard",)}
+_OF_THOUGHT = ("effort", "summary", "generate_summary")
 
 _SEARCH_TEMPERATURE = 0.2
 """Where documents are to be told and not made up, as in `DocsAsk`."""
@@ -179,12 +181,15 @@ class ResponseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         if self.top_logprobs and not self.includes(LOGPROBS):
             raise bad_request(f"'top_logprobs' needs '{LOGPROBS}' in 'include'.", param="top_logprobs")
 
-    def to_headers(self) -> dict[str, str]:
-        """What a reply says of parameters without effect."""
+    def to_headers(self, thinks: Callable[[], bool]) -> dict[str, str]:
+        """What a reply says of parameters without effect. - thinks: whether the model can, where it matters."""
         wanted = self.text.format if self.text is not None else None
         further = ["include"] if self.includes("reasoning.encrypted_content") else []
         if isinstance(wanted, JsonSchemaFormat) and wanted.description:
             further.append("text.format.description")
+        if self.reasoning is not None:
+            named = [name for name in _OF_THOUGHT if getattr(self.reasoning, name) not in (None, "none")]
+            further += [f"reasoning.{name}" for name in named if not thinks()]
         return without_effect(self, honoured=("metadata", "store"), further=further)
 
     def includes(self, what: str) -> bool:

@@ -143,6 +143,13 @@ async def test_what_has_no_effect_is_named(lm: LmStudio, path: str, body: dict[s
     assert HEADER not in (await lm.post(path, **body)).headers
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_model_that_does_not_think_is_asked_to_in_vain(lm: LmStudio, stream: bool) -> None:
+    lm.instances.instance(KEY, KEY)
+    answer = await lm.post(CHAT, **HELLO, stream=stream, reasoning_effort="high")
+    assert (answer.status, answer.headers.get(HEADER)) == (200, "reasoning_effort")
+
+
 async def test_parameters_are_those_of_openais_endpoints(lm: LmStudio) -> None:
     lm.instances.instance(KEY)
     await lm.post(CHAT, **HELLO, temperature=0, max_tokens=-1, top_k=3)

@@ -196,3 +196,12 @@ async def test_options_without_effect_are_named_and_break_nothing(
     assert answer.status == 200
     assert answer.headers["Samovar-Without-Effect"] == "options.num_gpu, options.num_thread, options.use_mmap"
     assert "Samovar-Without-Effect" not in (await served.chat(stream=stream, **more)).headers
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_that_nothing_is_cut_is_told_to_who_asked_for_it(served: OllamaAgent, stream: bool) -> None:
+    for ask in (served.chat, served.generate):
+        answer = await ask(truncate=True, shift=True, stream=stream, options={"num_gpu": 99})
+        assert answer.headers["Samovar-Without-Effect"] == "options.num_gpu, shift, truncate"
+        answer = await ask(truncate=False, shift=False, stream=stream)
+        assert (answer.status, answer.headers.get("Samovar-Without-Effect")) == (200, None)

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from samovar_agent.http.openai.without_effect import HEADER
-from tests.samovar_agent.http.conftest import KEY
+from tests.samovar_agent.http.conftest import KEY, model
 from tests.samovar_agent.http.openai.conftest import ResponsesAgent
 
 FORMAT = {"name": "x", "schema": {"type": "object"}}
@@ -48,6 +48,13 @@ TOLD: list[tuple[tuple[str, ...], dict[str, Any], str]] = [
     ),
     (SAMPLED, {"cache_prompt": False, "id_slot": 2, "n_cache_reuse": 256}, "cache_prompt, id_slot, n_cache_reuse"),
     (("/infill",), {"t_max_prompt_ms": 500}, "t_max_prompt_ms"),
+    ((CHAT,), {"reasoning_effort": "high"}, "reasoning_effort"),  # of a model that does not think
+    ((CHAT,), {"max_tokens": 9, "max_completion_tokens": 3}, "max_tokens"),
+    (
+        (RESPONSES,),
+        {"reasoning": {"effort": "low", "summary": "auto", "generate_summary": "detailed"}},
+        "reasoning.effort, reasoning.generate_summary, reasoning.summary",
+    ),
 ]
 NOT_TOLD: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (tuple(BODIES), {}),
@@ -57,7 +64,14 @@ NOT_TOLD: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     ((CHAT, RESPONSES), {"prompt_cache_options": {}}),
     ((RESPONSES,), {"store": True, "metadata": {"a": "b"}}),  # both are kept
     (SAMPLED, {"cache_prompt": True, "id_slot": -1, "n_cache_reuse": 0}),
+    ((CHAT,), {"reasoning_effort": "none"}),
+    ((CHAT,), {"max_tokens": 3, "max_completion_tokens": 3}),
+    ((RESPONSES,), {"reasoning": {"effort": "none"}}),
 ]
+OF_THOUGHT: dict[str, dict[str, Any]] = {
+    CHAT: {"reasoning_effort": "high"},
+    RESPONSES: {"reasoning": {"effort": "high", "summary": "auto"}},
+}
 WRONG: list[tuple[tuple[str, ...], dict[str, Any], str]] = [
     (OPENAI, {"user": 5}, "user"),
     ((CHAT, RESPONSES), {"store": "yes"}, "store"),
@@ -97,6 +111,13 @@ async def test_what_asks_for_nothing_is_not(
     for path in paths:
         answer = await responses.browser.ask("POST", path, json={**BODIES[path], **sent})
         assert (answer.status, answer.headers.get(HEADER)) == (200, None), (path, answer.body)
+
+
+@pytest.mark.parametrize("path", OF_THOUGHT)
+async def test_a_model_that_thinks_is_not_asked_in_vain(responses: ResponsesAgent, path: str) -> None:
+    responses.agent.library.models = [model(KEY, capabilities=["chat", "thinking"])]
+    answer = await responses.browser.ask("POST", path, json={**BODIES[path], **OF_THOUGHT[path]})
+    assert (answer.status, answer.headers.get(HEADER)) == (200, None)
 
 
 @pytest.mark.parametrize(("paths", "sent", "param"), WRONG, ids=lambda value: None)
