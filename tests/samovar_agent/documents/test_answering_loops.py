@@ -2,7 +2,7 @@ import pytest
 
 from samovar_agent.documents.answering_loops import goes_round
 
-COUNTS = "".join(f"The source {at} says 90 °C, and the source {at + 1} says 80 °C. " for at in range(5, 75, 2))
+COUNTS = "".join(f"The source {at} says 90 °C, and the source {at + 1} says 80 °C. " for at in range(5, 99, 2))
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ COUNTS = "".join(f"The source {at} says 90 °C, and the source {at + 1} says 80 
         "The answer is the tin " * 8,
         "Yes, the tin. " + "A long sentence about the tin, which is kept dry and dark, says that it is dry.\n" * 8,
         COUNTS,
+        "".join(f"The source {at} says that tea is made with {(90, 80, 70)[at * at % 3]} °C. " for at in range(40)),
         "- Brew it for 80 seconds\n" * 9,
     ],
 )
