@@ -176,8 +176,8 @@ class Stats(Value, frozen=True, kw_only=True):
 class Progress(Value, frozen=True, kw_only=True, tag_field="type", tag="progress"):
     """How far something slow is. `total`, `per_second` and `eta_seconds` are None while unknown.
 
-    - stage: a short text for people ("downloading", "verifying", "loading", "reading" a long prompt); "queued" counts
-    the requests before.
+    - stage: a short text for people ("downloading", "verifying", "loading", "reading" a long prompt, "answering" while
+    nothing of an answer from documents can be shown yet); "queued" counts the requests before.
     - unit: what `done` and `total` count.
     """
 

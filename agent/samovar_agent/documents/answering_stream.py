@@ -6,7 +6,8 @@
 
 A model that knows no answer from its sources makes one up, the small ones most of all, and what was shown cannot be
 taken back. So the first words wait until one of them cites a source or has its words from there; that is after a few
-words where the sources hold the answer. What never gets there is not shown at all.
+words where the sources hold the answer. What never gets there is not shown at all, nor waited for to its end; the same
+goes for what begins to go round.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from samovar_agent.documents.answering_loops import goes_round
 from samovar_agent.documents.answering_sources import Given
 from samovar_agent.documents.citations import NOT_FOUND, Checked, check, names_a_source, says_not_found
 from samovar_agent.documents.citations_support import Support
@@ -24,6 +26,12 @@ from samovar_protocol.values import Message, Text
 _MARK = re.compile(r"\s*</?source(?: \d*)?\Z")
 """What is left of a source's mark, where the rest of it ended the reply; see `AnswerStream.stop`."""
 _MARK_BEGINS = re.compile(r"<(?:/?(?:s(?:o(?:u(?:r(?:c(?:e(?: \d*)?)?)?)?)?)?)?)?\Z")
+
+
+_LOOK_EVERY = 32
+"""Tokens, between two looks at whether it is worth going on."""
+_PATIENCE = 256
+"""Tokens that may come without a word of the sources, where an answer from them takes few."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +55,19 @@ class AnswerStream:
         self._support = Support(given, "\n".join([question, *(turn.content for turn in history)]))
         self._held: list[Text] = []
         self._came = ""
-        self._shown = False
+        self.has_begun = False
+        """Something of it may be shown."""
+        self.tokens = 0
+        """That came."""
+        self.goes_round = False
+        """It repeats itself."""
+        self.is_over = False
+        """Nothing of what else comes will be of use."""
+
+    @property
+    def came(self) -> str:
+        """All of it so far, shown or not."""
+        return self._came
 
     @property
     def stop(self) -> str:
@@ -58,9 +78,14 @@ class AnswerStream:
         """What may be shown, now that this came."""
         self._held.append(piece)
         self._came += piece.text
-        if not self._shown:
-            self._shown = self._is_worth_showing()
-        if not self._shown or _MARK_BEGINS.search(self._came):
+        looked, self.tokens = self.tokens, self.tokens + piece.tokens
+        if not self.has_begun:
+            self.has_begun = self._is_worth_showing()
+        if looked // _LOOK_EVERY < self.tokens // _LOOK_EVERY:
+            self.goes_round = goes_round(self._came, known=self._support.numbers)
+            waits_in_vain = not self.has_begun and self.tokens >= _PATIENCE and self._support.is_missing(self._came)
+            self.is_over = self.goes_round or waits_in_vain
+        if not self.has_begun or _MARK_BEGINS.search(self._came):
             return []
         held, self._held = self._held, []
         return held
@@ -69,7 +94,7 @@ class AnswerStream:
         """What became of it. - text: all of the reply."""
         text = _MARK.sub("", text)
         checked = check(text, self._given, question=self._question)
-        if not self._shown and (not text.strip() or self._is_invented(text, checked)):
+        if not self.has_begun and (not text.strip() or self._is_invented(text, checked)):
             nothing = Checked(outcome="not_found", citations=[], unknown=[], misquotes=[])
             pieces = [Text(text=NOT_FOUND, tokens=0)]
             return Answer(text=NOT_FOUND, checked=nothing, pieces=pieces, withheld=text.strip())

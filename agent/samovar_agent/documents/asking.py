@@ -9,6 +9,8 @@ Where nothing is found no model is asked: there is nothing that it could know th
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
@@ -32,7 +34,7 @@ from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import Attachment, Citation, DocumentPassage
 from samovar_protocol.replies import ChatReply, DocsAskReply, DocsSearchReply
 from samovar_protocol.requests import DOCS_ASK_THINKING_TOKENS, DOCS_ASK_TOKENS, DocsAsk, DocsSearch
-from samovar_protocol.values import AnyDelta, Message, Progress, Sampling, Text
+from samovar_protocol.values import AnyDelta, Message, Progress, Sampling, Stats, Text, Thinking
 
 _MOST_WHOLE = 50
 """Documents; more are a library, of which a question is about a part."""
@@ -44,6 +46,7 @@ _PASSAGES = 24
 _SHARE_OF_CONTEXT = 0.5
 """Of the model's context that passages may take. A small model reads the first lines of a full context badly, and a
 long prompt takes long to compute; whole documents may take all of it, since somebody chose them."""
+_GOES_ROUND = "The model began to repeat itself, and was stopped."
 _SHARE_OF_HISTORY = 0.3
 """Of the model's context that earlier turns may take."""
 
@@ -116,15 +119,24 @@ class Asking:
             )
             yield Text(text=NOT_FOUND, tokens=0)
         else:
-            async with aclosing(self._answer(request, history, sources, client)) as answering:
-                async for piece in answering:
-                    if isinstance(piece, DocsAskReply):
-                        reply = msgspec.structs.replace(piece, note=_joined(piece.note, left_out))
-                    else:
-                        yield piece
+            said = ""
+            try:
+                async with aclosing(self._answer(request, history, sources, client)) as answering:
+                    async for piece in answering:
+                        if isinstance(piece, DocsAskReply):
+                            reply = msgspec.structs.replace(piece, note=_joined(piece.note, left_out))
+                        else:
+                            said += piece.text if isinstance(piece, Text) else ""
+                            yield piece
+            except (asyncio.CancelledError, GeneratorExit):
+                # Whoever stops an answer has read the beginning, and asks on from there.
+                if said.strip():
+                    with contextlib.suppress(SamovarError):
+                        await self._keep(request, Message(role="assistant", content=said), request.model)
+                raise
         assert reply is not None, "a generation ends with its reply or raises"
-        if request.conversation is not None:
-            await self._keep(request, request.conversation, reply)
+        answer = Message(role="assistant", content=reply.text, reasoning=reply.reasoning or None)
+        await self._keep(request, answer, reply.model, reply.citations)
         yield reply
 
     async def _with_scope(self, request: DocsAsk, conversation: int) -> DocsAsk:
@@ -249,6 +261,8 @@ class Asking:
         options = msgspec.structs.replace(request.options, tools=[], tool_choice="none", n=1)
         stream = await asyncio.to_thread(AnswerStream, sources.given, request.question, history)
         sampling = self._limited(request, stream.stop)
+        reasoning = ""
+        began = came = time.monotonic()
         async with aclosing(self._instances.generate(request.model, turns, sampling, options, client=client)) as items:
             async for item in items:
                 if isinstance(item, ChatReply):
@@ -256,11 +270,39 @@ class Asking:
                     for piece in answer.pieces:
                         yield piece
                     yield _reply(request, item, sources, answer)
-                elif isinstance(item, Text):
-                    for piece in stream.take(item):
-                        yield piece
-                else:
+                    return
+                if not isinstance(item, Text):
+                    reasoning += item.text if isinstance(item, Thinking) else ""
                     yield item
+                    continue
+                came = came if stream.tokens else time.monotonic()
+                for piece in stream.take(item):
+                    yield piece
+                if not stream.has_begun:
+                    part = stream.tokens / (sampling.max_tokens or 1)
+                    yield Progress(stage="answering", done=min(1.0, part), total=1, unit="ratio")
+                if stream.is_over:
+                    break
+        ended = time.monotonic()
+        text = stream.came.rstrip()
+        answer = await asyncio.to_thread(stream.end, text)
+        for piece in answer.pieces:
+            yield piece
+        # The engine says what it took only of a reply that it ended itself.
+        prompt = await self._instances.count_tokens(request.model or "", [turn.content for turn in turns])
+        stopped = ChatReply(
+            model=request.model or "",
+            text=text,
+            reasoning=reasoning,
+            finish_reason="stop",
+            stats=Stats(
+                prompt_tokens=sum(prompt),
+                completion_tokens=stream.tokens,
+                prompt_seconds=came - began,
+                decode_seconds=ended - came,
+            ),
+        )
+        yield _reply(request, stopped, sources, answer, _GOES_ROUND if stream.goes_round else "")
 
     def _limited(self, request: DocsAsk, stop: str) -> Sampling:
         """How the reply is drawn: with a limit, and an end where it goes on with sources instead of an answer."""
@@ -275,15 +317,19 @@ class Asking:
         thinks = any("thinking" in info.capabilities for info in self._library.ls() if info.key in keys)
         return DOCS_ASK_THINKING_TOKENS if thinks and request.options.thinking is not False else DOCS_ASK_TOKENS
 
-    async def _keep(self, request: DocsAsk, conversation: int, reply: DocsAskReply) -> None:
+    async def _keep(
+        self, request: DocsAsk, answer: Message, model: str | None, citations: Sequence[Citation] = ()
+    ) -> None:
+        if request.conversation is None:
+            return
         rows = await self._store.documents.get(request.filter.documents)
         await self._conversations.keep(
-            conversation,
+            request.conversation,
             Message(role="user", content=request.question),
-            Message(role="assistant", content=reply.text, reasoning=reply.reasoning or None),
-            model=reply.model,
+            answer,
+            model=model,
             attachments=[Attachment(name=row.name, document=row.id, sha256=row.sha256) for row in rows],
-            citations=reply.citations,
+            citations=citations,
         )
 
     def _counter(self, model: str) -> CountTokens:
@@ -315,9 +361,9 @@ def _chosen(found: DocsSearchReply, room: int, count: CountTokens) -> _Sources:
     return _Sources(given, shown, found.note)
 
 
-def _reply(request: DocsAsk, reply: ChatReply, sources: _Sources, answer: Answer) -> DocsAskReply:
+def _reply(request: DocsAsk, reply: ChatReply, sources: _Sources, answer: Answer, note: str = "") -> DocsAskReply:
     checked = answer.checked
-    note = "" if reply.text.strip() else "The model wrote no answer."
+    note = note if reply.text.strip() else "The model wrote no answer."
     return DocsAskReply(
         model=reply.model,
         text=answer.text,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Set
+from functools import cached_property
 
 from samovar_agent.documents.answering_sources import Given
 from samovar_agent.documents.citations_numbers import MAGNITUDE_WORDS, NUMBER_WORDS, follows, numbers
@@ -60,6 +61,11 @@ class Support:
         self._asked = frozenset(_words(asked))
         self._question = asked
         self._texts = texts
+
+    @cached_property
+    def numbers(self) -> Set[float]:
+        """That are in the sources or the question."""
+        return {number for text in (*self._texts, self._question) for number in numbers(_plain(text))}
 
     def is_found(self, reply: str) -> bool:
         """Whether so much of what it says beyond the question is in the sources that it may be shown."""

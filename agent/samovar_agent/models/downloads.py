@@ -469,7 +469,7 @@ def _unasked(job: DownloadJob, policy: NetworkPolicy) -> SamovarError | None:
     return SamovarError(
         FailureCode.NETWORK_OFFLINE,
         f"The network policy is 'ask': `samovar downloads resume {job.id}` goes on with it.",
-        hint="Or allow all with `samovar config set network.policy online`.",
+        hint="Or allow all with `samovar network online`.",
     )
 
 

@@ -176,13 +176,13 @@ def refusal(policy: NetworkPolicy, *, connected: bool, asked: bool) -> SamovarEr
         return SamovarError(
             FailureCode.NETWORK_OFFLINE,
             "Samovar is set to work offline.",
-            hint="Allow it with `samovar config set network.policy online`.",
+            hint="Allow it with `samovar network online`.",
         )
     if policy == "ask" and not asked:
         return SamovarError(
             FailureCode.NETWORK_OFFLINE,
             "The network policy is 'ask', and nobody asked for this connection.",
-            hint="Ask for it yourself, or allow all with `samovar config set network.policy online`.",
+            hint="Ask for it yourself, or allow all with `samovar network online`.",
         )
     if not connected:
         return SamovarError(

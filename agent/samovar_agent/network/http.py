@@ -176,11 +176,14 @@ class Http:
         connection.host = host
         connection.by_way_of[host] = None
         proxy = proxy_for(url)
-        connection.sent(len(method) + len(url.raw_path_qs) + _size_of(headers.items()))
+        size = len(method) + len(url.raw_path_qs) + _size_of(headers.items())
+        connection.sent(size)
         try:
             async with asyncio.timeout(self._connect_seconds + self._stall_seconds):
                 answer = await self._opened().request(method, url, headers=headers, proxy=proxy, allow_redirects=False)
         except _ERRORS as error:
+            if isinstance(error, aiohttp.ClientConnectorError):
+                connection.sent(-size)  # there was nobody to send it to
             raise connection_failure(host, error) from error
         connection.received(_size_of(answer.headers.items()))
         return answer

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 Reply = ChatReply | DocsAskReply
 
+_UNKEEP_SECONDS = 2.0
+
 
 def _docs_sampling() -> Sampling:
     return DocsAsk(question="?").sampling
@@ -75,7 +77,7 @@ class Conversation:
 
     def ask(self, prompt: str) -> Reply:
         """One turn. Raises `SamovarError`, after which the turn is forgotten, or KeyboardInterrupt: what has been
-        said until then stays part of the conversation.
+        said until then stays part of the conversation, as the agent has it too where that is kept.
         """
         question = Message(role="user", content=prompt)
         self._arrived = self._thoughts = ""
@@ -156,13 +158,21 @@ class Conversation:
                 except SamovarError as error:
                     await self._get(client, error)
                     return await self._stream(client, question)
-            except SamovarError:
-                if begun and self.id is not None:
-                    # Nobody wants to find empty ones among what was kept.
-                    with contextlib.suppress(SamovarError):
-                        await client.call(ConversationDelete(id=self.id))
-                    self.id = None
+            except BaseException as error:
+                # Of what is stopped the agent keeps the beginning, of what fails nothing.
+                if begun and (isinstance(error, SamovarError) or not self._arrived):
+                    await self._unkeep(client)
                 raise
+
+    async def _unkeep(self, client: Client) -> None:
+        """Nobody wants to find empty conversations among what was kept; after Ctrl-C, nobody waits long for that."""
+        import asyncio
+
+        id_, self.id = self.id, None
+        if id_ is not None:
+            with contextlib.suppress(SamovarError, TimeoutError):
+                async with asyncio.timeout(_UNKEEP_SECONDS):
+                    await client.call(ConversationDelete(id=id_))
 
     def _request(self, question: Message) -> Chat | DocsAsk:
         if self.collections is None:

@@ -100,7 +100,7 @@ class ProgressBar:
 
 
 def _doing(stage: str) -> str:
-    return "waiting for" if stage == "queued" else stage
+    return {"queued": "waiting for", "answering": "listening to"}.get(stage, stage)
 
 
 def detail(progress: Progress) -> str:

@@ -73,6 +73,7 @@ class Repl:
             reply = self._conversation.ask(prompt)
         except KeyboardInterrupt:
             output.note("(stopped)")
+            self._say_where_kept()
         except SamovarError as error:
             errors.show(error.failure, as_json=False)
         else:
@@ -80,11 +81,14 @@ class Repl:
                 sources.show_worth(reply)
             if reply.finish_reason == "length" and not self._conversation.is_limited:
                 output.note(cut_line(reply) or "(The context is full. /clear starts afresh.)")
-            if self._conversation.id not in (None, self._said_id):
-                self._said_id = self._conversation.id
-                output.note(kept_line(self._conversation), dim=True)
+            self._say_where_kept()
             if self._stats:
                 output.note(stats_line(reply.stats), dim=True)
+
+    def _say_where_kept(self) -> None:
+        if self._conversation.id not in (None, self._said_id):
+            self._said_id = self._conversation.id
+            output.note(kept_line(self._conversation), dim=True)
 
     def _command(self, text: str) -> None:
         word, _, rest = text.partition(" ")

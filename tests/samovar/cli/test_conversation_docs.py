@@ -17,7 +17,7 @@ from samovar_protocol.requests import (
     DocsCollections,
     Ps,
 )
-from samovar_protocol.values import ChatOptions, Message, Sampling, Text
+from samovar_protocol.values import ChatOptions, Message, Progress, Sampling, Text
 from tests.samovar.cli.docs.examples import ASKED, NOT_FOUND, NOTES, TALK
 from tests.samovar.cli.fakes import HANG, INSTANCE, FakeAgent, failure
 
@@ -131,12 +131,35 @@ def test_a_later_question_that_fails_costs_nothing(agent: FakeAgent) -> None:
     assert ConversationDelete not in map(type, agent.requests)
 
 
-def test_ctrl_c_keeps_the_conversation(agent: FakeAgent) -> None:
-    agent.replies[DocsAsk] = HANG
-    conversation = Conversation(keep=True, collections=["notes"])
+@pytest.mark.parametrize("kind", [Chat, DocsAsk])
+def test_ctrl_c_keeps_what_was_said(agent: FakeAgent, kind: type[Chat | DocsAsk]) -> None:
+    agent.replies[kind] = HANG
+    conversation = Conversation(keep=True, collections=["notes"] if kind is DocsAsk else None)
     with pytest.raises(KeyboardInterrupt):
         conversation.ask("How long?")
     assert (conversation.id, agent.cancelled) == (5, 1)
+    assert ConversationDelete not in map(type, agent.requests)
+
+
+def test_ctrl_c_before_the_first_word_leaves_no_empty_conversation(agent: FakeAgent) -> None:
+    agent.replies[DocsAsk] = HANG
+    agent.chunks[DocsAsk] = [Progress(stage="reading", unit="ratio")]
+    conversation = Conversation(keep=True, collections=["notes"])
+    with pytest.raises(KeyboardInterrupt):
+        conversation.ask("How long?")
+    assert agent.requests[-1] == ConversationDelete(id=5)
+    assert conversation.id is None
+
+
+def test_ctrl_c_before_a_later_answer_costs_nothing(agent: FakeAgent) -> None:
+    conversation = Conversation(keep=True, collections=["notes"])
+    conversation.ask("How long?")
+    agent.replies[DocsAsk] = HANG
+    agent.chunks[DocsAsk] = []
+    with pytest.raises(KeyboardInterrupt):
+        conversation.ask("And then?")
+    assert conversation.id == 5
+    assert ConversationDelete not in map(type, agent.requests)
 
 
 def test_another_begins_where_one_is_forgotten(agent: FakeAgent) -> None:

@@ -56,7 +56,8 @@ async def test_who_waits_for_a_turn_is_told_so(capsys: pytest.CaptureFixture[str
     with ProgressBar("the model", delay=0) as bar:
         await asyncio.sleep(0.01)
         bar.show(Progress(stage="queued", done=3, unit="requests"))
-    assert capsys.readouterr().err == "waiting for the model\n"
+        bar.show(Progress(stage="answering", done=0.1, unit="ratio"))
+    assert capsys.readouterr().err == "waiting for the model\nlistening to the model\n"
 
 
 async def test_a_terminal_gets_a_bar_on_stderr(

@@ -67,6 +67,34 @@ def test_what_was_shown_is_not_taken_back() -> None:
     assert answer.text.startswith("The baker")
 
 
+def over_after(reply: str, question: str = PERU) -> int | None:
+    """After how many words nothing else of a reply is of use."""
+    stream = AnswerStream(given(), question)
+    for number, word in enumerate(re.findall(r"\S+\s*", reply), 1):
+        stream.take(Text(text=word))
+        if stream.is_over:
+            return number
+    return None
+
+
+def test_what_repeats_itself_is_over_soon() -> None:
+    after = over_after("It is the baker from Ryazan. " * 200, "Who is the thief?")
+    assert after is not None
+    assert after <= 64
+
+
+def test_what_is_made_up_is_not_waited_for_to_its_end() -> None:
+    made_up = " ".join(f"Lima lies by {chr(97 + at % 26)}{chr(97 + at // 26)}ville." for at in range(400))
+    after = over_after(made_up)
+    assert after is not None
+    assert 256 <= after <= 320
+
+
+def test_a_long_answer_from_the_sources_is_not_over() -> None:
+    words = " ".join(f"word{chr(97 + at % 26)}{chr(97 + at // 26)}" for at in range(400))
+    assert over_after(f"It is the baker from Ryazan [1]. {words}", "Who is the thief?") is None
+
+
 @pytest.mark.parametrize("mark", ["<source 2", "\n<source 2", "</source"])
 def test_the_rest_of_a_sources_mark_is_not_shown(mark: str) -> None:
     _, answer = streamed(f"It is the baker from Ryazan. {mark}", "Who is the thief?")

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -13,7 +14,7 @@ from samovar_protocol import FailureCode, SamovarError
 from samovar_protocol.documents import DocumentFilter
 from samovar_protocol.replies import DocsAskReply
 from samovar_protocol.requests import DocsAsk
-from samovar_protocol.values import ChatOptions, InstanceInfo, Message, Sampling, Text, Tool
+from samovar_protocol.values import ChatOptions, InstanceInfo, Message, Progress, Sampling, Text, Tool
 from tests.samovar_agent.documents.bench import Bench, crashed
 
 if TYPE_CHECKING:
@@ -169,6 +170,28 @@ async def test_a_conversation_is_kept_and_gone_on_with(asked: Asked) -> None:
     assert len((await asked.conversations.show(info.id)).messages) == 4
 
 
+async def test_of_an_answer_that_is_stopped_what_was_said_is_kept(asked: Asked) -> None:
+    info = await asked.conversations.create("", ["notes"])
+    request = DocsAsk(question="When is the rent due?", conversation=info.id)
+    async with aclosing(asked.asking.ask(request, client="test")) as items:
+        said = ""
+        async for item in items:
+            said += item.text if isinstance(item, Text) else ""
+            if said.count(" ") > 6:
+                break
+    shown = await asked.conversations.show(info.id)
+    assert [turn.message.content for turn in shown.messages] == ["When is the rent due?", said]
+    assert shown.conversation.title == "When is the rent due?"
+
+
+async def test_of_an_answer_that_is_stopped_before_its_first_word_nothing_is_kept(asked: Asked) -> None:
+    info = await asked.conversations.create("", ["notes"])
+    request = DocsAsk(question="When is the rent due?", conversation=info.id)
+    async with aclosing(asked.asking.ask(request, client="test")) as items:
+        await anext(items)
+    assert (await asked.conversations.show(info.id)).messages == []
+
+
 async def test_a_conversation_whose_collections_are_gone_asks_no_others(asked: Asked) -> None:
     await asked.collection("other", {"other.md": ["When is the rent due? On the first."]})
     info = await asked.conversations.create("", ["other"])
@@ -238,6 +261,24 @@ async def test_what_was_not_given_is_not_kept_either(asked: Asked) -> None:
     await asked.ask("What is the capital of Peru?", conversation=info.id)
     kept = (await asked.conversations.show(info.id)).messages
     assert [turn.message.content for turn in kept] == ["What is the capital of Peru?", NOT_FOUND]
+
+
+async def test_an_answer_that_repeats_itself_is_stopped(asked: Asked) -> None:
+    asked.instances.says = "The rent is due on the first day. " * 100
+    reply = await asked.ask()
+    assert 40 < len(reply.text.split()) < 80
+    assert "repeat itself" in reply.note
+    assert (reply.finish_reason, reply.model) == ("stop", "acme/chat")
+    assert 0 < reply.stats.completion_tokens < 80
+    assert reply.stats.prompt_tokens > 0
+
+
+async def test_what_is_not_shown_yet_is_progress(asked: Asked) -> None:
+    asked.instances.says = "The capital of Peru is Lima."
+    request = DocsAsk(question="What is the capital of Peru?", sampling=Sampling(max_tokens=12))
+    items = [item async for item in asked.asking.ask(request, client="test")]
+    done = [item.done for item in items if isinstance(item, Progress) and item.stage == "answering"]
+    assert done == [number / 12 for number in range(1, 7)]
 
 
 async def test_a_reply_without_a_word(asked: Asked) -> None:

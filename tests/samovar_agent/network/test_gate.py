@@ -58,7 +58,7 @@ async def test_a_refusal_is_written_down_too(network: Network) -> None:
         async with network.gate.connection("model-download", "one.example", "samovar get", asked=True):
             pytest.fail("the block must not run")
     assert caught.value.code == FailureCode.NETWORK_OFFLINE
-    assert "network.policy online" in caught.value.hint
+    assert "samovar network online" in caught.value.hint
     row = await network.only_row()
     assert (row.outcome, row.bytes_received, row.bytes_sent) == ("refused", 0, 0)
 

@@ -205,11 +205,13 @@ async def test_who_hangs_up_midway(client: Client, hub: HubServer) -> None:
 
 async def test_nobody_there(client: Client) -> None:
     assert "could not be reached" in (await client.fails("http://127.0.0.1:9/")).failure.message
+    assert (await client.network.only_row()).bytes_sent == 0
 
 
 async def test_a_name_that_nobody_knows(client: Client) -> None:
     error = await client.fails("http://nowhere.invalid/")
     assert "nowhere.invalid" in error.failure.message
+    assert (await client.network.only_row()).bytes_sent == 0
 
 
 async def test_a_name_server_that_is_silent_costs_a_time_out_and_no_thread_of_asyncio(

@@ -27,5 +27,6 @@ def command(file: Path, name: str | None, as_json: bool, no_start: bool) -> None
     if as_json:
         output.show_json(reply)
     else:
-        output.say(f"{reply.collection.name} is there, with {human.counted(reply.collection.documents, 'document')}.")
+        documents = human.counted(reply.collection.documents, "document")
+        output.say(f"{file.name} is now the collection {reply.collection.name}, with {documents}.")
         warn_of(reply.collection)

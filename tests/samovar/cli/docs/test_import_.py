@@ -22,7 +22,10 @@ def file(tmp_path: Path, agent: FakeAgent) -> Path:
 
 def test_a_file(agent: FakeAgent, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(file.parent)
-    assert samovar("docs", "import", "notes.samovar").stdout == "notes is there, with 2 documents.\n"
+    assert (
+        samovar("docs", "import", "notes.samovar").stdout
+        == "notes.samovar is now the collection notes, with 2 documents.\n"
+    )
     samovar("docs", "import", str(file), "--name", "papers")
     assert agent.requests == [DocsImport(path=str(file)), DocsImport(path=str(file), name="papers")]
 
@@ -50,7 +53,8 @@ def test_a_name_that_is_taken(agent: FakeAgent, file: Path) -> None:
 
 def test_a_name_cannot_steer_the_terminal(agent: FakeAgent, file: Path) -> None:
     agent.replies[DocsImport] = DocsCollectionReply(collection=msgspec.structs.replace(NOTES, name=EVIL))
-    assert samovar("docs", "import", str(file)).stdout == f"{HARMLESS} is there, with 2 documents.\n"
+    shown = samovar("docs", "import", str(file)).stdout
+    assert shown == f"{file.name} is now the collection {HARMLESS}, with 2 documents.\n"
 
 
 def test_json(file: Path) -> None:

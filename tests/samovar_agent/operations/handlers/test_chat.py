@@ -1,5 +1,11 @@
 """`chat`: every kind of piece reaches the client, and every option the engine."""
 
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
 from samovar.requests import (
     AnyJson,
     Chat,
@@ -16,8 +22,13 @@ from samovar.requests import (
     ToolCallArguments,
     ToolCallBegan,
 )
+from samovar_agent.operations.call import Call
+from samovar_agent.operations.handlers.chat import handle
 from samovar_protocol.values import AnyDelta, ReplyFormat, TokenLogprob
 from tests.samovar_agent.control.conftest import Agent
+
+if TYPE_CHECKING:
+    from samovar_agent.services import Services
 
 HELLO = [Message(role="user", content="Hello?")]
 
@@ -68,3 +79,29 @@ async def test_every_option(agent: Agent) -> None:
             )
             await client.call(Chat(model="m", messages=told, sampling=sampling, options=options))
             assert agent.instances.asked[-1] == ("m", told, sampling, options)
+
+
+async def test_of_a_reply_that_is_stopped_what_was_said_is_kept(agent: Agent) -> None:
+    agent.instances.words = None
+    kept: list[tuple[Any, ...]] = []
+
+    async def keep(*turn: Any, model: str | None) -> None:
+        kept.append((*turn, model))
+
+    async def get(_id: int) -> None:
+        """It is there."""
+
+    def send(piece: object) -> None:
+        sent.append(piece)
+        if len(sent) == 3:
+            chatting.cancel()
+
+    sent: list[object] = []
+    conversations = SimpleNamespace(keep=keep, get=get)
+    services = cast("Services", SimpleNamespace(instances=agent.instances, conversations=conversations))
+    call = Call(services=services, send=send, cancel=lambda _: False, requester="test")
+    chatting = asyncio.ensure_future(handle(call, Chat(messages=HELLO, model="m", conversation=5)))
+    with pytest.raises(asyncio.CancelledError):
+        await chatting
+    assert agent.instances.closed.is_set()
+    assert kept == [(5, HELLO[0], Message(role="assistant", content="word word word "), "m")]
