@@ -291,7 +291,7 @@ class Asking:
         # The engine says what it took only of a reply that it ended itself.
         prompt = await self._instances.count_tokens(request.model or "", [turn.content for turn in turns])
         stopped = ChatReply(
-            model=request.model or "",
+            model=self._key(request),
             text=text,
             reasoning=reasoning,
             finish_reason="stop",
@@ -313,9 +313,14 @@ class Asking:
         )
 
     def _most_tokens(self, request: DocsAsk) -> int:
-        keys = {one.model for one in self._instances.ls() if one.identifier == request.model}
-        thinks = any("thinking" in info.capabilities for info in self._library.ls() if info.key in keys)
+        key = self._key(request)
+        thinks = any("thinking" in info.capabilities for info in self._library.ls() if info.key == key)
         return DOCS_ASK_THINKING_TOKENS if thinks and request.options.thinking is not False else DOCS_ASK_TOKENS
+
+    def _key(self, request: DocsAsk) -> str:
+        """Of the model that is asked, which is in memory by then."""
+        name = request.model or ""
+        return next((one.model for one in self._instances.ls() if one.identifier == name), name)
 
     async def _keep(
         self, request: DocsAsk, answer: Message, model: str | None, citations: Sequence[Citation] = ()

@@ -268,6 +268,7 @@ async def test_an_answer_that_repeats_itself_is_stopped(asked: Asked) -> None:
     reply = await asked.ask()
     assert 40 < len(reply.text.split()) < 80
     assert "repeat itself" in reply.note
+    assert reply.model, "the reply names its model, whoever ended it"
     assert (reply.finish_reason, reply.model) == ("stop", "acme/chat")
     assert 0 < reply.stats.completion_tokens < 80
     assert reply.stats.prompt_tokens > 0
