@@ -213,12 +213,17 @@ class EmbedReply(Reply, frozen=True, kw_only=True):
 
     def rows(self) -> list[list[float]]:
         """The vectors as lists."""
-        numbers = array("f")
-        numbers.frombytes(self.vectors)
-        if sys.byteorder == "big":
-            numbers.byteswap()
-        values = numbers.tolist()
+        values = numbers(self.vectors)
         return [values[start : start + self.dimensions] for start in range(0, len(values), self.dimensions)]
+
+
+def numbers(vectors: bytes) -> list[float]:
+    """The numbers of one or several vectors as they are sent: 32-bit floats, little-endian."""
+    found = array("f")
+    found.frombytes(vectors)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found.tolist()
 
 
 class RerankReply(Reply, frozen=True, kw_only=True):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from array import array
 from collections.abc import Callable
 
 import msgspec
@@ -29,12 +27,3 @@ async def json_list(reply: EmbedReply, entry: Callable[[int, bytes], object]) ->
         entries = [entry(index, reply.vectors[index * width : (index + 1) * width]) for index in indices]
         portions.append(msgspec.json.encode(entries)[1:-1])
     return b"[%b]" % b",".join(portions)
-
-
-def numbers(vector: bytes) -> list[float]:
-    """A vector that came as bytes: 32-bit floats, little-endian."""
-    found = array("f")
-    found.frombytes(vector)
-    if sys.byteorder == "big":
-        found.byteswap()
-    return found.tolist()

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from samovar_agent.http.vectors import json_list, numbers
-from samovar_protocol.replies import EmbedReply
+from samovar_agent.http.vectors import json_list
+from samovar_protocol.replies import EmbedReply, numbers
 
 
 def reply(rows: list[list[float]], dimensions: int) -> EmbedReply:

@@ -17,9 +17,9 @@ from samovar_agent.http.ollama.model_names import Meant, find_model
 from samovar_agent.http.ollama.options import NO_OPTIONS, Options
 from samovar_agent.http.ollama.truncating import shortened
 from samovar_agent.http.open_work import Job
-from samovar_agent.http.vectors import json_list, numbers
+from samovar_agent.http.vectors import json_list
 from samovar_protocol import FailureCode, SamovarError
-from samovar_protocol.replies import EmbedReply
+from samovar_protocol.replies import EmbedReply, numbers
 from samovar_protocol.values import InstanceInfo, Name
 
 if TYPE_CHECKING:

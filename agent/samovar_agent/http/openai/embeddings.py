@@ -17,8 +17,8 @@ from samovar_agent.http.openai.keeping import Ttl, keep_of
 from samovar_agent.http.openai.model_names import named
 from samovar_agent.http.openai.token_inputs import Inputs, inputs_of
 from samovar_agent.http.openai.without_effect import without_effect
-from samovar_agent.http.vectors import json_list, numbers
-from samovar_protocol.replies import EmbedReply
+from samovar_agent.http.vectors import json_list
+from samovar_protocol.replies import EmbedReply, numbers
 from samovar_protocol.values import Name
 
 if TYPE_CHECKING:
